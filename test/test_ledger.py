@@ -1,0 +1,97 @@
+from dataclasses import replace
+
+import pytest
+from fakes import CrankClock, ListRecorder, TicketArm, done, failed, held, thing
+
+from vlm_bt.ledger import Ledger, VerifiedArm
+from vlm_bt.types import Grasp, PlaceSpot, VerifiedObject
+
+GRASPS = (Grasp((0.5, 0.1, 0.02), 0.0, 0.05, 1.0),)
+SPOT = PlaceSpot((0.2, 0.4), 0.0, "left")
+
+
+@pytest.fixture
+def house():
+    clock, recorder, driver = CrankClock(), ListRecorder(), TicketArm()
+    ledger = Ledger(clock, recorder, max_age_s=60.0)
+    return clock, recorder, driver, ledger, VerifiedArm(driver, ledger, clock, recorder)
+
+
+def test_a_verified_object_is_picked_and_the_motion_is_recorded(house):
+    _, recorder, driver, ledger, arm = house
+    tool = ledger.enter(thing(), "pliers", "model", 0.02)
+    ticket = arm.pick(tool, GRASPS)
+    assert driver.told == ["pick pliers"]
+    done(ticket, held(tool))
+    (motion,) = recorder.on("motion")
+    assert (motion["verb"], motion["label"], motion["outcome"]) == ("pick", "pliers", "done")
+    assert (arm.motions, arm.unverified_motions, arm.refused) == (1, 0, 0)
+
+
+def test_an_object_with_a_forged_label_never_reaches_the_arm(house):
+    _, _, driver, ledger, arm = house
+    tool = ledger.enter(thing(), "pliers", "model", 0.02)
+    ticket = arm.pick(replace(tool, label="hammer"), GRASPS)
+    assert ticket.outcome is not None and ticket.outcome.reason == "unverified"
+    assert driver.told == [] and arm.refused == 1 and arm.unverified_motions == 0
+
+
+def test_an_object_with_a_forged_place_never_reaches_the_arm(house):
+    _, _, driver, ledger, arm = house
+    tool = ledger.enter(thing(), "pliers", "model", 0.02)
+    ticket = arm.pick(replace(tool, object=thing(at=(0.2, 0.2))), GRASPS)
+    assert ticket.outcome is not None and ticket.outcome.reason == "unverified"
+    assert driver.told == []
+
+
+def test_a_made_up_verdict_never_reaches_the_arm(house):
+    _, _, driver, _, arm = house
+    ticket = arm.pick(VerifiedObject(thing(), "pliers", "verdict-1"), GRASPS)
+    assert ticket.outcome is not None and ticket.outcome.reason == "unverified"
+    assert driver.told == []
+
+
+def test_an_old_verdict_is_stale(house):
+    clock, _, driver, ledger, arm = house
+    tool = ledger.enter(thing(), "pliers", "model", 0.02)
+    clock.pass_s(61)
+    ticket = arm.pick(tool, GRASPS)
+    assert ticket.outcome is not None and ticket.outcome.reason == "stale"
+    assert driver.told == []
+
+
+def test_a_touched_object_must_be_located_again(house):
+    clock, _, driver, ledger, arm = house
+    tool = ledger.enter(thing(), "pliers", "model", 0.02)
+    failed(arm.pick(tool, GRASPS), "grasp_failed")
+    again = arm.pick(tool, GRASPS)
+    assert again.outcome is not None and again.outcome.reason == "stale"
+    renewed = ledger.renew(tool, thing(at=(0.51, 0.1), frame="overhead-2", stamp_s=clock.now_s))
+    assert renewed is not None
+    assert arm.pick(renewed, GRASPS).outcome is None
+
+
+def test_an_identity_does_not_carry_over_to_another_object(house):
+    ledger = house[3]
+    tool = ledger.enter(thing(), "pliers", "model", 0.02)
+    assert ledger.renew(tool, thing("object-2")) is None
+
+
+def test_only_what_a_verified_pick_took_can_be_placed(house):
+    _, _, driver, ledger, arm = house
+    tool = ledger.enter(thing(), "pliers", "model", 0.02)
+    refused = arm.place(held(tool), SPOT)
+    assert refused.outcome is not None and refused.outcome.reason == "unverified"
+    done(arm.pick(tool, GRASPS), held(tool))
+    assert arm.place(held(tool), SPOT).outcome is None
+    assert driver.told == ["pick pliers", "place pliers"]
+
+
+def test_after_an_abort_no_motion_command_goes_through(house):
+    _, _, driver, ledger, arm = house
+    tool = ledger.enter(thing(), "pliers", "model", 0.02)
+    arm.disable()
+    ticket = arm.pick(tool, GRASPS)
+    arm.resume()
+    assert ticket.outcome is not None and ticket.outcome.reason == "cancelled"
+    assert driver.told == ["stop"]

@@ -1,0 +1,220 @@
+"""Channels to a person: a terminal, a scripted supervisor, and nobody."""
+
+from __future__ import annotations
+
+import queue
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+import yaml
+
+from vlm_bt.errors import ConfigError
+from vlm_bt.ports import Clock, Recorder, Ticket
+from vlm_bt.types import Question, Reply
+
+Eyes = Callable[[tuple[float, float]], str]
+"""What somebody who stands at the bench sees at a place (x, y), or "" where nothing lies."""
+
+
+class Channel:
+    """Questions with a time limit on the mission's clock; a reply that comes late still becomes a fact.
+
+    Subclasses say what happens when a question opens, and hand answers in by `answer`.
+    """
+
+    live = False
+    """True where a real person needs real seconds, so that simulated time must not run ahead of them."""
+
+    def __init__(self, clock: Clock, recorder: Recorder) -> None:
+        self.clock = clock
+        self._recorder = recorder
+        self._open: dict[str, tuple[Question, Ticket[Reply], float]] = {}
+        self._late: list[Reply] = []
+
+    def ask(self, question: Question) -> Ticket[Reply]:
+        """The question stays open for the mission when the ticket is cancelled; only its answer is then a late one."""
+        ticket: Ticket[Reply] = Ticket(f"ask: {question.text}")
+        self._open[question.id] = (question, ticket, self.clock.now_s + question.timeout_s)
+        box = question.mark
+        self._recorder.write(
+            "question",
+            {
+                "id": question.id,
+                "text": question.text,
+                "options": list(question.options),
+                "default": question.default,
+                "topic": question.topic,
+                "about": question.about,
+                "subject": question.subject,
+                "frame": question.frame_id,
+                "mark": [box.x0, box.y0, box.x1, box.y1] if box else None,
+            },
+        )
+        self.opened(question)
+        return ticket
+
+    def opened(self, question: Question) -> None:
+        """Show the question to whoever answers."""
+
+    def settle(self, tick: int) -> None:
+        """Called by the clock between ticks."""
+        now_s = tick * self.clock.period_s
+        for question, ticket, limit_s in list(self._open.values()):
+            if ticket.outcome is None and now_s >= limit_s:
+                self._end(question, ticket, Reply(question.id, question.default, silent=True, stamp_s=now_s))
+
+    def answer(self, question_id: str, text: str, now_s: float) -> bool:
+        """Take a person's answer; False where the question is unknown or the text is none of its options."""
+        if question_id not in self._open:
+            return False
+        question, ticket, _ = self._open[question_id]
+        chosen = choose(question, text)
+        if chosen is None:
+            return False
+        reply = Reply(question_id, chosen, stamp_s=now_s)
+        if ticket.outcome is None:
+            self._end(question, ticket, reply)
+        else:
+            self._late.append(reply)
+            self._recorder.write("reply", {"id": question_id, "text": chosen, "silent": False, "late": True})
+        del self._open[question_id]
+        return True
+
+    def late_replies(self) -> list[tuple[str, Reply]]:
+        """Answers that came after their question's limit, handed over once."""
+        late, self._late = self._late, []
+        return [(reply.question_id, reply) for reply in late]
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a live person is being asked right now."""
+        return self.live and any(ticket.outcome is None for _, ticket, _ in self._open.values())
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+    def _end(self, question: Question, ticket: Ticket[Reply], reply: Reply) -> None:
+        self._recorder.write("reply", {"id": question.id, "text": reply.text, "silent": reply.silent, "late": False})
+        ticket.resolve(reply)
+
+
+def choose(question: Question, text: str) -> str | None:
+    """The option that a typed answer means: its number, its text, or free text where the question allows it."""
+    said = " ".join(text.split())
+    if said.isdigit() and 1 <= int(said) <= len(question.options):
+        return question.options[int(said) - 1]
+    for option in question.options:
+        if said.casefold() == option.casefold():
+            return option
+    return said[:80] if said and question.free_text else None
+
+
+class SilentHuman(Channel):
+    """Nobody is there: every question ends in its safe default after its time limit."""
+
+
+class ScriptedHuman(Channel):
+    """A supervisor who answers from a YAML file, looking at the bench with their own eyes.
+
+    Args:
+        script: See `config/supervisor.yaml`.
+        eyes: What the supervisor sees at the marked place.
+    """
+
+    def __init__(self, clock: Clock, recorder: Recorder, script: Mapping[str, Any], eyes: Eyes) -> None:
+        super().__init__(clock, recorder)
+        self._script = script
+        self._eyes = eyes
+        self._due: list[tuple[float, str, str]] = []
+
+    def opened(self, question: Question) -> None:
+        text = self._says(question)
+        if text is not None:
+            after_s = float(self._script.get("answers_after_s", 2.0))
+            self._due.append((self.clock.now_s + after_s, question.id, text))
+
+    def settle(self, tick: int) -> None:
+        now_s = tick * self.clock.period_s
+        due = [entry for entry in self._due if entry[0] <= now_s + 1e-9]
+        self._due = [entry for entry in self._due if entry[0] > now_s + 1e-9]
+        for _, question_id, text in due:
+            self.answer(question_id, text, now_s)
+        super().settle(tick)
+
+    def _says(self, question: Question) -> str | None:
+        """The scripted answer; None stays silent."""
+        said: Mapping[str, Any] = self._script.get(question.topic) or {}
+        if question.topic == "identity":
+            seen = self._eyes(question.mark_centre) if question.mark_centre else ""
+            return str(said.get(seen, seen)) if seen else question.default
+        if question.topic == "group":
+            return str(said.get(question.subject, said.get("anything else", question.default)))
+        answer = said.get(question.text, said.get("anything else"))
+        return None if answer is None else str(answer)
+
+
+class TerminalHuman(Channel):
+    """A person at the terminal: question, numbered options, the picture's path, the time limit and the default."""
+
+    live = True
+
+    def __init__(
+        self,
+        clock: Clock,
+        recorder: Recorder,
+        picture: Callable[[Question], Path | None],
+        source: TextIO = sys.stdin,
+        sink: TextIO = sys.stderr,
+    ) -> None:
+        super().__init__(clock, recorder)
+        self._picture = picture
+        self._sink = sink
+        self._typed: queue.Queue[str] = queue.Queue()
+        # A read from a terminal cannot be interrupted; the thread is a daemon and ends with the process.
+        threading.Thread(target=self._listen, args=(source,), daemon=True, name="terminal").start()
+
+    def opened(self, question: Question) -> None:
+        lines = ["", f"? {question.text}"]
+        lines += [f"  {number}. {option}" for number, option in enumerate(question.options, 1)]
+        if question.free_text:
+            lines.append("  or type something else")
+        picture = self._picture(question)
+        if picture is not None:
+            lines.append(f"  picture: {picture}")
+        lines.append(f"  [{question.default}, if nobody answers in {question.timeout_s:g} s]")
+        print("\n".join(lines), file=self._sink, flush=True)
+
+    def settle(self, tick: int) -> None:
+        now_s = tick * self.clock.period_s
+        while not self._typed.empty():
+            text = self._typed.get_nowait()
+            pending = [question for question, ticket, _ in self._open.values() if ticket.outcome is None]
+            asked = pending or [question for question, _, _ in self._open.values()][-1:]
+            if asked and not self.answer(asked[0].id, text, now_s):
+                print(f"  not one of the options: 1 to {len(asked[0].options)}", file=self._sink, flush=True)
+        super().settle(tick)
+
+    def _listen(self, source: TextIO) -> None:
+        for line in source:
+            self._typed.put(line)
+
+
+def load_script(path: Path) -> Mapping[str, Any]:
+    """Read a supervisor's script.
+
+    Raises:
+        ConfigError: The file is missing or is no mapping of known topics.
+    """
+    known = {"answers_after_s", "identity", "group", "other"}
+    try:
+        script = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); give --human scripted:FILE") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    if not isinstance(script, dict) or not set(script) <= known:
+        raise ConfigError(f"{path}: a supervisor's script is a mapping with the keys {', '.join(sorted(known))}")
+    return script

@@ -1,0 +1,147 @@
+"""Ticks a tree, tells subscribers what every node was, and stops the arm whatever happens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import py_trees
+from py_trees.behaviour import Behaviour
+from py_trees.common import Status
+
+from vlm_bt.ledger import VerifiedArm
+from vlm_bt.ports import Clock
+from vlm_bt.types import Outcome
+
+Path = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One tick: what every node was after it. `changed` lists (path, node) whose status is not what it was before."""
+
+    tick: int
+    now_s: float
+    root: Behaviour
+    changed: tuple[tuple[Path, Behaviour], ...]
+
+
+class Subscriber(Protocol):
+    """Sees every tick. Must be quick: it runs between ticks in the executive's thread."""
+
+    def after_tick(self, snapshot: Snapshot) -> None: ...
+
+
+class Executive:
+    """The loop. Knows the tree, the clock and the arm's stop; nothing of cameras, models or simulations.
+
+    Args:
+        time_limit_s: Mission time after which the mission is stopped with `timed_out`.
+    """
+
+    def __init__(
+        self,
+        root: Behaviour,
+        clock: Clock,
+        arm: VerifiedArm,
+        subscribers: Sequence[Subscriber] = (),
+        time_limit_s: float = 1800.0,
+    ) -> None:
+        self.tree = py_trees.trees.BehaviourTree(root)
+        self.root = root
+        self._clock = clock
+        self._arm = arm
+        self._subscribers = tuple(subscribers)
+        self._time_limit_s = time_limit_s
+        self._nodes = tuple(walk(root))
+        self._before: list[Status] = [Status.INVALID] * len(self._nodes)
+        self._abort: str | None = None
+        self._paused = False
+        self.tick_s: list[float] = []
+
+    def tick(self) -> None:
+        """Tick once. A bug in a leaf interrupts the tree and stops the arm before it propagates."""
+        began = time.perf_counter()
+        try:
+            self.tree.tick()
+        except BaseException:
+            self.safe_stop("an error in a leaf")
+            raise
+        self.tick_s.append(time.perf_counter() - began)
+
+    def run(self, on_tick: Callable[[Snapshot], None] | None = None) -> Outcome:
+        """Tick until the tree ends, the time is up or the mission is aborted. The arm stands still afterwards."""
+        while True:
+            if not self._paused:
+                self.tick()
+            snapshot = self._snapshot()
+            for subscriber in self._subscribers:
+                subscriber.after_tick(snapshot)
+            if on_tick is not None:
+                on_tick(snapshot)
+            ended = self._ended()
+            if ended is not None:
+                return ended
+            self._clock.advance()
+
+    def abort(self, why: str) -> None:
+        """Stop the arm and take no more motions; the mission ends at the next tick. Safe from a signal handler."""
+        self._abort = why
+        self._arm.disable()
+
+    def pause(self) -> None:
+        """Hold position and stop ticking until `resume`."""
+        self._paused = True
+        self._arm.hold()
+
+    def resume(self) -> None:
+        self._paused = False
+        self._arm.resume()
+
+    def safe_stop(self, why: str) -> None:
+        """Interrupt the tree and stop the arm. Idempotent."""
+        self._arm.disable()
+        if self.root.status == Status.RUNNING:
+            self.root.stop(Status.INVALID)
+
+    def tick_ms(self) -> dict[str, float]:
+        """Wall time of `tick()`: median, 99th and 99.9th percentile in milliseconds."""
+        if not self.tick_s:
+            return {"p50": 0.0, "p99": 0.0, "p999": 0.0}
+        p50, p99, p999 = np.percentile(np.asarray(self.tick_s) * 1e3, [50, 99, 99.9])
+        return {"p50": round(float(p50), 3), "p99": round(float(p99), 3), "p999": round(float(p999), 3)}
+
+    def _ended(self) -> Outcome | None:
+        if self._abort is not None:
+            why = self._abort
+            self.safe_stop(why)
+            return Outcome("cancelled", why)
+        if self.root.status == Status.SUCCESS:
+            self._arm.stop()
+            return Outcome("done", self.root.feedback_message)
+        if self.root.status == Status.FAILURE:
+            self._arm.stop()
+            outcome = getattr(self.root, "outcome", None)
+            return outcome if isinstance(outcome, Outcome) and not outcome.ok else Outcome("no", "the tree failed")
+        if self._clock.now_s >= self._time_limit_s:
+            self.safe_stop("time is up")
+            return Outcome("timed_out", f"the mission took longer than {self._time_limit_s:g} s")
+        return None
+
+    def _snapshot(self) -> Snapshot:
+        now = [node.status for _, node in self._nodes]
+        changed = tuple(
+            entry for entry, before, status in zip(self._nodes, self._before, now, strict=True) if before != status
+        )
+        self._before = now
+        return Snapshot(self._clock.tick, self._clock.now_s, self.root, changed)
+
+
+def walk(root: Behaviour, path: Path = ()) -> Iterator[tuple[Path, Behaviour]]:
+    """Every node with its child-index path, parents first."""
+    yield path, root
+    for index, child in enumerate(root.children):
+        yield from walk(child, (*path, index))

@@ -1,0 +1,131 @@
+"""What leaves are given: ports, and the mission's memory of its bench. No devices, no backends, no ground truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from vlm_bt.frames import FrameStore
+from vlm_bt.ledger import Ledger, VerifiedArm
+from vlm_bt.ports import Camera, Clock, Human, Monitor, Recorder
+from vlm_bt.scene.facts import Facts
+from vlm_bt.scene.tracking import Tracker
+from vlm_bt.types import Answer, Group, LocatedObject, Question, Reply, Scene, VerifiedObject, Zone
+from vlm_bt.vision.service import VisionService
+
+
+@dataclass(frozen=True)
+class ToolKnowledge:
+    """What is known of a kind before it is seen: plausible sizes in metres, as (least, most)."""
+
+    kind: str
+    length_m: tuple[float, float]
+    width_m: tuple[float, float]
+    height_m: tuple[float, float]
+
+
+@dataclass
+class Placed:
+    """One thing that the mission put down, as it believes."""
+
+    label: str
+    zone: str
+    centre: tuple[float, float]
+
+
+@dataclass
+class Memory:
+    """What the mission believes of its bench. Written by leaves in the executive's thread only."""
+
+    tracker: Tracker
+    facts: Facts
+    frame_id: str = ""
+    seen_s: float = -1.0
+    objects: dict[str, LocatedObject] = field(default_factory=dict)
+    claims: dict[str, Answer] = field(default_factory=dict)
+    verdicts: dict[str, VerifiedObject] = field(default_factory=dict)
+    attempts: dict[str, int] = field(default_factory=dict)
+    aside: dict[str, str] = field(default_factory=dict)
+    placed: list[Placed] = field(default_factory=list)
+    before: Scene | None = None
+    last_spot: tuple[float, float] | None = None
+    questions: dict[str, Question] = field(default_factory=dict)
+
+    def forget(self, object_id: str) -> None:
+        """The thing is no longer where it was: its claim, verdict and track end."""
+        self.tracker.forget(object_id)
+        for known in (self.objects, self.claims, self.verdicts):
+            known.pop(object_id, None)
+
+    def picked(self, tool: VerifiedObject) -> None:
+        """The thing left its place: it is no longer on the bench, and no longer among what was put down."""
+        x, y = tool.object.footprint.centre
+        self.placed = [p for p in self.placed if p.label != tool.label or abs(p.centre[0] - x) + abs(p.centre[1] - y) > 0.05]
+        self.forget(tool.object.id)
+
+    def put(self, label: str, zone: str, centre: tuple[float, float]) -> None:
+        self.placed.append(Placed(label, zone, centre))
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Everything a leaf may reach."""
+
+    clock: Clock
+    camera: Camera
+    frames: FrameStore
+    vision: VisionService
+    arm: VerifiedArm
+    human: Human
+    recorder: Recorder
+    ledger: Ledger
+    memory: Memory
+    monitors: Mapping[str, Monitor]
+    zones: Mapping[str, Zone]
+    knowledge: Mapping[str, ToolKnowledge]
+    kinds: tuple[str, ...]
+    """The kinds that the model can name, in its own order."""
+    error_rate: float = 0.02
+
+    def question(
+        self,
+        text: str,
+        options: tuple[str, ...],
+        default: str,
+        timeout_s: float,
+        topic: str = "other",
+        thing: LocatedObject | None = None,
+        *,
+        subject: str = "",
+        free_text: bool = False,
+    ) -> Question:
+        """A question of this mission, with the thing it is about marked in the picture it was seen in."""
+        memory = self.memory
+        made = Question(
+            id=f"question-{len(memory.questions) + 1}",
+            text=text,
+            options=options,
+            default=default,
+            timeout_s=timeout_s,
+            topic=topic,
+            about=thing.id if thing else "",
+            subject=subject,
+            free_text=free_text,
+            frame_id=thing.frame_id if thing and thing.frame_id in self.frames else "",
+            mark=thing.box if thing else None,
+            mark_centre=thing.footprint.centre if thing else None,
+        )
+        memory.questions[made.id] = made
+        return made
+
+    def late_answers(self) -> list[tuple[Reply, Question]]:
+        """Replies that came after their question's limit, each handed over once."""
+        return [(reply, self.memory.questions[name]) for name, reply in self.human.late_replies()]
+
+    def group_of(self, label: str, groups: tuple[Group, ...]) -> Group | None:
+        """The group that names this kind, or the one a person said it goes with."""
+        for group in groups:
+            if label in group.kinds:
+                return group
+        told = self.memory.facts.recall("kind", label, "group")
+        return next((group for group in groups if group.name == told), None)

@@ -1,0 +1,99 @@
+"""Looking at the bench: steps that leaves share. Each is a generator to be used with `yield from`."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from vlm_bt.leaves.context import Ports
+from vlm_bt.ports import Ticket
+from vlm_bt.types import Answer, LocatedObject, Outcome
+from vlm_bt.vision.requests import Classify, Segment, Segmented
+
+Step = Generator[Ticket[Any], Outcome, Outcome]
+
+OVERHEAD = "overhead"
+REUSE_S = 0.5
+
+
+def look(ports: Ports, *, fresh: bool = False) -> Step:
+    """Take a frame from above, find what stands out, follow it from the last look. Fills `ports.memory`.
+
+    A frame that is newer than the last motion and hardly older than now is used again unless `fresh`.
+    """
+    memory = ports.memory
+    newer = memory.seen_s > ports.arm.state.last_motion_s
+    if not fresh and newer and ports.clock.now_s - memory.seen_s <= REUSE_S and memory.frame_id in ports.frames:
+        return Outcome()
+    shot = ports.camera.request(OVERHEAD)
+    taken = yield shot
+    if not taken.ok:
+        return taken
+    frame_id = shot.value
+    ticket: Ticket[Segmented] = ports.vision.submit(Segment(frame_id))
+    seen = yield ticket
+    if not seen.ok:
+        return seen
+    frame = ports.frames.handle(frame_id)
+    if memory.frame_id in ports.frames:
+        ports.frames.unpin(memory.frame_id)
+    ports.frames.pin(frame_id)
+    memory.frame_id, memory.seen_s = frame_id, frame.stamp_s
+    located = memory.tracker.update(ticket.value.regions, frame_id, frame.stamp_s)
+    memory.objects = {thing.id: thing for thing in located}
+    return Outcome()
+
+
+def claim(ports: Ports, things: list[LocatedObject], *, variant: int = 0, wording: int = 0) -> Step:
+    """Ask the model what each thing is. Fills `memory.claims` (first look) or resolves a second look for one thing."""
+    regions = tuple(thing.region for thing in things)
+    ticket: Ticket[tuple[Answer, ...]] = ports.vision.submit(
+        Classify(ports.memory.frame_id, regions, ports.kinds, variant, wording, ports.error_rate)
+    )
+    answered = yield ticket
+    if answered.ok:
+        for thing, answer in zip(things, ticket.value, strict=True):
+            ports.memory.claims[thing.id] = answer
+        ports.recorder.write("detections", {"frame": ports.memory.frame_id, "items": shown(ports, things)})
+    return answered
+
+
+def look_and_claim(ports: Ports, *, fresh: bool = False) -> Step:
+    """A look, and a claim for everything that has none yet."""
+    seen = yield from look(ports, fresh=fresh)
+    if not seen.ok:
+        return seen
+    unnamed = [t for t in ports.memory.objects.values() if t.id not in ports.memory.claims and t.id not in ports.memory.verdicts]
+    return (yield from claim(ports, unnamed)) if unnamed else Outcome()
+
+
+def label_of(ports: Ports, thing: LocatedObject) -> str:
+    """What the mission calls a thing now: the verified name, else the claimed one with a question mark."""
+    verdict = ports.memory.verdicts.get(thing.id)
+    if verdict is not None:
+        return verdict.label
+    answer = ports.memory.claims.get(thing.id)
+    if answer is None:
+        return "?"
+    return answer.plausible[0] if len(answer.plausible) == 1 else f"{answer.best}?" if answer.plausible else "unknown tool"
+
+
+def shown(ports: Ports, things: list[LocatedObject]) -> list[dict[str, Any]]:
+    """JSON of things with what is believed of them, for the record."""
+    rows = []
+    for thing in things:
+        answer = ports.memory.claims.get(thing.id)
+        box = thing.box
+        rows.append(
+            {
+                "object": thing.id,
+                "label": label_of(ports, thing),
+                "score": round(answer.score, 4) if answer else 1.0,
+                "plausible": list(answer.plausible) if answer else [],
+                "box": [box.x0, box.y0, box.x1, box.y1],
+                "centre": [round(v, 4) for v in thing.footprint.centre],
+                "length_m": round(thing.footprint.length_m, 4),
+                "verified": thing.id in ports.memory.verdicts,
+            }
+        )
+    return rows

@@ -1,0 +1,116 @@
+"""Leaves that move the arm. They take only what the ledger vouches for, and the arm checks that again."""
+
+from __future__ import annotations
+
+from vlm_bt.leaves.context import Ports
+from vlm_bt.leaves.leaf import Input, Leaf, Output, Steps
+from vlm_bt.ports import Ticket
+from vlm_bt.types import Grasp, HeldObject, Outcome, PlaceSpot, VerifiedObject, Zone
+from vlm_bt.vision.requests import FindSpot, PlanGrasps
+
+SPOTS_TRIED = 4
+
+
+class Pick(Leaf):
+    """Grasp a verified object from above and lift it clear of the bench."""
+
+    takes = {"tool": Input("verified_object", "what to pick up")}
+    gives = {"into": Output("held_object", "the object in the hand")}
+    safety = "moves"
+    reasons = (
+        "grasp_failed",
+        "dropped",
+        "blocked",
+        "unreachable",
+        "stale",
+        "unverified",
+        "arm_fault",
+        "model_lost",
+        "timed_out",
+    )
+    ports: Ports
+
+    def act(self) -> Steps:
+        tool: VerifiedObject = self.input("tool")
+        ports, thing = self.ports, tool.object
+        verdict = ports.ledger.judge(tool)
+        if not verdict.ok:
+            return verdict
+        planned: Ticket[tuple[Grasp, ...]] = ports.vision.submit(PlanGrasps(thing.frame_id, thing.region))
+        answered = yield planned
+        if not answered.ok:
+            return answered
+        memory = ports.memory
+        memory.attempts[thing.id] = memory.attempts.get(thing.id, 0) + 1
+        if not planned.value:
+            return Outcome("blocked", f"the jaws find no way to the {tool.label}")
+        ports.recorder.keep_frame(thing.frame_id, f"pick {tool.label}")
+        ticket = ports.arm.pick(tool, planned.value)
+        moved = yield ticket
+        if moved.ok:
+            memory.picked(tool)
+            self.output("into", ticket.value)
+        return moved
+
+
+class Place(Leaf):
+    """Put what is held down at a free place of a zone, or outside every zone where the zone is full."""
+
+    takes = {"held": Input("held_object", "what to put down"), "zone": Input("zone", "where it belongs")}
+    safety = "moves"
+    reasons = ("no_space", "unreachable", "dropped", "unverified", "arm_fault", "model_lost", "stale", "timed_out")
+    ports: Ports
+
+    def act(self) -> Steps:
+        held: HeldObject = self.input("held")
+        wanted = self.ports.zones[self.input("zone")]
+        last = Outcome("no_space", f"no free place in {wanted.name}")
+        for zone in (wanted, None):
+            tried: tuple[tuple[float, float], ...] = ()
+            while len(tried) < SPOTS_TRIED:
+                ticket = self._find(held, zone, tried)
+                found = yield ticket
+                if not found.ok:
+                    return found
+                if ticket.value is None:
+                    break
+                spot: PlaceSpot = ticket.value
+                moved = yield self.ports.arm.place(held, spot)
+                if moved.ok:
+                    self.ports.memory.last_spot = spot.centre
+                    return Outcome() if zone is wanted else Outcome("no_space", f"{wanted.name} is full; put aside")
+                if moved.reason != "unreachable":
+                    return moved
+                last, tried = moved, (*tried, spot.centre)
+        return last
+
+    def _find(
+        self, held: HeldObject, zone: Zone | None, avoid: tuple[tuple[float, float], ...]
+    ) -> Ticket[PlaceSpot | None]:
+        memory, thing = self.ports.memory, held.tool.object
+        without = thing.region if thing.frame_id == memory.frame_id else None
+        zones = tuple(self.ports.zones.values())
+        return self.ports.vision.submit(FindSpot(memory.frame_id, zone, held, without, zones, avoid))
+
+
+class GoHome(Leaf):
+    """Fold the arm back so that the camera sees the whole bench."""
+
+    safety = "moves"
+    reasons = ("arm_fault", "timed_out")
+    ports: Ports
+
+    def act(self) -> Steps:
+        return (yield self.ports.arm.move_to("home"))
+
+
+class HoldStill(Leaf):
+    """Stop the arm where it is and keep the grip. Always allowed."""
+
+    instant = True
+    ports: Ports
+
+    def act(self) -> Steps:
+        self.ports.arm.hold()
+        return Outcome("done", "the arm holds still")
+        yield

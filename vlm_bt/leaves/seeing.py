@@ -1,0 +1,189 @@
+"""Leaves that look: they claim, count and judge, and never move anything."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from vlm_bt.leaves.context import Ports
+from vlm_bt.leaves.leaf import Input, Leaf, Output, Steps
+from vlm_bt.leaves.looking import label_of, look, look_and_claim, shown
+from vlm_bt.sentences import contents
+from vlm_bt.types import Count, Detection, Group, LocatedObject, Outcome, Scene
+
+GIVE_UP_AFTER = 3
+SCREWS_LAST = "screw"
+
+
+class DescribeScene(Leaf):
+    """Look at the bench and say in words what lies there."""
+
+    gives = {"into": Output("scene", "what was seen")}
+    reasons = ("camera_lost", "model_lost", "stale", "timed_out")
+    ports: Ports
+
+    def act(self) -> Steps:
+        seen = yield from look_and_claim(self.ports, fresh=True)
+        if not seen.ok:
+            return seen
+        memory = self.ports.memory
+        things = list(memory.objects.values())
+        names = Counter(label_of(self.ports, thing).rstrip("?") for thing in things)
+        text = describe(names)
+        detections = tuple(as_detection(self.ports, thing) for thing in things)
+        scene = Scene(memory.frame_id, text, detections)
+        self.ports.recorder.keep_frame(memory.frame_id, "before" if memory.before is None else "scene")
+        if memory.before is None:
+            memory.before = scene
+        self.ports.recorder.write("event", {"what": "scene described", "text": text, "frame": memory.frame_id})
+        self.output("into", scene)
+        return Outcome("done", text)
+
+
+class EverythingIsSorted(Leaf):
+    """Look whether a tool still lies where it does not belong. Unknown tools count as not sorted until set aside."""
+
+    takes = {"groups": Input("groups", "which kinds belong in which zone")}
+    reasons = ("no", "camera_lost", "model_lost", "stale", "timed_out")
+    ports: Ports
+
+    def act(self) -> Steps:
+        take_late_answers(self.ports)
+        seen = yield from look_and_claim(self.ports)
+        if not seen.ok:
+            return seen
+        left = candidates(self.ports, self.input("groups"))
+        if not left:
+            return Outcome()
+        names = ", ".join(label_of(self.ports, thing) for thing in left[:4])
+        return Outcome("no", f"{len(left)} still to sort: {names}{' ...' if len(left) > 4 else ''}")
+
+
+class FindNextTool(Leaf):
+    """The next thing that does not lie where it belongs: sure ones first, loose screws last."""
+
+    takes = {"groups": Input("groups", "which kinds belong in which zone")}
+    gives = {"into": Output("detection", "the claim of what it is and where it lies")}
+    reasons = ("not_found", "camera_lost", "model_lost", "stale", "timed_out")
+    ports: Ports
+
+    def act(self) -> Steps:
+        seen = yield from look_and_claim(self.ports)
+        if not seen.ok:
+            return seen
+        left = candidates(self.ports, self.input("groups"))
+        if not left:
+            return Outcome("not_found", "nothing is left to sort")
+        found = as_detection(self.ports, left[0])
+        self.output("into", found)
+        return Outcome("done", str(found))
+
+
+class CountItems(Leaf):
+    """Count what lies on the bench, of one kind or of every kind; what is unsure is counted apart."""
+
+    takes = {"of": Input("text", "a kind, or a word in its name such as screwdriver", required=False)}
+    gives = {"into": Output("count", "how many")}
+    reasons = ("camera_lost", "model_lost", "stale", "timed_out")
+    ports: Ports
+
+    def act(self) -> Steps:
+        seen = yield from look_and_claim(self.ports)
+        if not seen.ok:
+            return seen
+        wanted = self.input("of")
+        found = count(self.ports, wanted)
+        self.output("into", found)
+        return Outcome("done", str(found))
+
+
+class VerifyScene(Leaf):
+    """Look once more: does everything lie in the zone of its group, and is nothing left over?"""
+
+    takes = {
+        "claim": Input("text", "what should be true of the bench, for the record"),
+        "groups": Input("groups", "which kinds belong in which zone"),
+    }
+    reasons = ("no", "unsure", "camera_lost", "model_lost", "stale", "timed_out")
+    ports: Ports
+
+    def act(self) -> Steps:
+        seen = yield from look_and_claim(self.ports, fresh=True)
+        if not seen.ok:
+            return seen
+        ports, groups = self.ports, self.input("groups")
+        wrong = candidates(ports, groups)
+        aside = [thing for thing in ports.memory.objects.values() if thing.id in ports.memory.aside]
+        ports.recorder.keep_frame(ports.memory.frame_id, "quality check")
+        ports.recorder.write("detections", {"frame": ports.memory.frame_id, "items": shown(ports, list(ports.memory.objects.values()))})
+        said = self.input("claim")
+        if wrong:
+            names = ", ".join(label_of(ports, thing) for thing in wrong)
+            return Outcome("no", f"'{said}' does not hold: {names}")
+        if aside:
+            return Outcome("unsure", f"'{said}': {len(aside)} left where they lie on purpose")
+        return Outcome("done", said)
+
+
+def candidates(ports: Ports, groups: tuple[Group, ...]) -> list[LocatedObject]:
+    """Things that still have to be looked after, best first: sure before unsure, screws last, near before far."""
+    left = [thing for thing in ports.memory.objects.values() if not settled(ports, thing, groups)]
+
+    def order(thing: LocatedObject) -> tuple[int, bool, bool, float, str]:
+        label = label_of(ports, thing)
+        unsure = thing.id not in ports.memory.verdicts and (label.endswith("?") or label == "unknown tool")
+        x, y = thing.footprint.centre
+        tries = ports.memory.attempts.get(thing.id, 0)
+        return (tries, label == SCREWS_LAST, unsure, round(x * x + y * y, 4), thing.id)
+
+    return sorted(left, key=order)
+
+
+def settled(ports: Ports, thing: LocatedObject, groups: tuple[Group, ...]) -> bool:
+    """It lies in its zone, was set aside, or was tried too often."""
+    memory = ports.memory
+    if thing.id in memory.aside:
+        return True
+    if memory.attempts.get(thing.id, 0) >= GIVE_UP_AFTER:
+        memory.aside[thing.id] = f"given up after {GIVE_UP_AFTER} tries"
+        return True
+    verdict = memory.verdicts.get(thing.id)
+    answer = memory.claims.get(thing.id)
+    if verdict is not None:
+        label = verdict.label
+    elif answer is not None and len(answer.plausible) == 1:
+        label = answer.plausible[0]
+    else:
+        return False
+    group = ports.group_of(label, groups)
+    return group is not None and ports.zones[group.zone].holds(thing.footprint.centre, margin_m=0.005)
+
+
+def as_detection(ports: Ports, thing: LocatedObject) -> Detection:
+    answer = ports.memory.claims.get(thing.id)
+    label = label_of(ports, thing).rstrip("?")
+    return Detection(thing, label, answer.score if answer else 1.0, answer)
+
+
+def count(ports: Ports, wanted: str | None) -> Count:
+    """What is believed to lie on the bench and in the containers."""
+    memory = ports.memory
+    labels = [label_of(ports, thing) for thing in memory.objects.values()]
+    labels += [p.label for p in memory.placed if ports.zones[p.zone].container]
+    sure = Counter(label for label in labels if not label.endswith("?") and label != "unknown tool")
+    rows = tuple((label, n) for label, n in sorted(sure.items()) if not wanted or wanted.casefold() in label.casefold())
+    return Count(rows, len(labels) - sum(sure.values()), memory.frame_id)
+
+
+def take_late_answers(ports: Ports) -> None:
+    """An answer that came after its question's limit still becomes a fact, and its object is looked after again."""
+    for reply, question in ports.late_answers():
+        if question.topic == "identity":
+            ports.memory.facts.remember("object", question.about, "identity", reply.text, by="person", stamp_s=reply.stamp_s)
+        elif question.topic == "group":
+            ports.memory.facts.remember("kind", question.subject, "group", reply.text, by="person", stamp_s=reply.stamp_s)
+        ports.memory.aside.pop(question.about, None)
+
+
+def describe(names: Counter[str]) -> str:
+    """One sentence from counted labels."""
+    return f"A workbench with {contents(names)}." if names else "The bench is empty."

@@ -1,0 +1,187 @@
+"""Leaves that check a claim against independent evidence. What they pass stands in the ledger."""
+
+from __future__ import annotations
+
+import math
+
+from vlm_bt.leaves.context import Ports
+from vlm_bt.leaves.leaf import Input, Leaf, Output, Steps
+from vlm_bt.leaves.looking import look
+from vlm_bt.ports import Ticket
+from vlm_bt.types import Answer, Detection, HeldObject, LocatedObject, Outcome, VerifiedObject
+from vlm_bt.vision.requests import Classify
+
+EMPTY_HAND_M = 0.0012
+PLACED_WITHIN_M = 0.06
+
+
+class VerifyGrounding(Leaf):
+    """Is it really there, and is it what it is said to be?
+
+    Evidence: depth in a second frame (it stands out at that place, with a plausible size), a second look with another
+    crop and another wording, and what a person said of it before. The prediction sets of both looks must agree on one kind.
+    """
+
+    takes = {
+        "candidate": Input("detection", "the claim to check"),
+        "error_rate": Input("number", "how often a confirmed name may be wrong", required=False),
+    }
+    gives = {"into": Output("verified_object", "the object, identified and located")}
+    reasons = ("unsure", "refuted", "stale", "camera_lost", "model_lost", "timed_out")
+    ports: Ports
+
+    def act(self) -> Steps:
+        candidate: Detection = self.input("candidate")
+        ports = self.ports
+        seen = yield from look(ports, fresh=True)
+        if not seen.ok:
+            return seen
+        thing = ports.memory.objects.get(candidate.object.id)
+        if thing is None:
+            ports.memory.forget(candidate.object.id)
+            return Outcome("refuted", f"depth shows nothing where {candidate.label} was claimed")
+        known = ports.memory.verdicts.get(thing.id)
+        if known is not None:
+            renewed = ports.ledger.renew(known, thing)
+            if renewed is not None:
+                return self._confirm(renewed, "known from before and not touched since")
+        told = ports.memory.facts.recall("object", thing.id, "identity")
+        if told is not None:
+            return self._confirm(ports.ledger.enter(thing, told, "person", 0.0), "a person said so")
+        return (yield from self._second_look(candidate, thing))
+
+    def _second_look(self, candidate: Detection, thing: LocatedObject) -> Steps:
+        ports = self.ports
+        rate = self.input("error_rate") or ports.error_rate
+        ticket: Ticket[tuple[Answer, ...]] = ports.vision.submit(
+            Classify(ports.memory.frame_id, (thing.region,), ports.kinds, variant=1, wording=1, error_rate=rate)
+        )
+        answered = yield ticket
+        if not answered.ok:
+            return answered
+        first, second = candidate.answer, ticket.value[0]
+        evidence = {
+            "first": list(first.plausible) if first else [],
+            "second": list(second.plausible),
+            "frames": [candidate.object.frame_id, ports.memory.frame_id],
+            "error_rate": rate,
+        }
+        if not second.calibrated or first is None:
+            return Outcome("unsure", "no valid calibration: nothing is surer than unsure", evidence)
+        if len(first.plausible) != 1 or first.plausible != second.plausible:
+            return Outcome("unsure", f"{_set(first)}, then {_set(second)}", evidence)
+        implausible = self.implausible(second.best, thing)
+        if implausible:
+            return Outcome("unsure", f"it looks like a {second.best}, but {implausible}", evidence)
+        return self._confirm(ports.ledger.enter(thing, second.best, "model", rate), f"two looks agree: {second}")
+
+    def _confirm(self, tool: VerifiedObject, why: str) -> Outcome:
+        self.ports.memory.verdicts[tool.object.id] = tool
+        self.output("into", tool)
+        return Outcome("done", f"{tool.label}: {why}")
+
+    def implausible(self, label: str, thing: LocatedObject) -> str:
+        """What depth says against the name; empty where the size fits."""
+        known = self.ports.knowledge.get(label)
+        if known is None:
+            return ""
+        shape = thing.footprint
+        for name, value, (least, most) in (
+            ("long", shape.length_m, known.length_m),
+            ("wide", shape.width_m, known.width_m),
+            ("high", shape.height_m, known.height_m),
+        ):
+            if not least <= value <= most:
+                return f"it is {value * 1e3:.0f} mm {name} (known: {least * 1e3:.0f} to {most * 1e3:.0f})"
+        return ""
+
+
+class LocateAgain(Leaf):
+    """Find a verified object again in a fresh frame, after a try that may have moved it."""
+
+    takes = {"tool": Input("verified_object", "the object as it was verified")}
+    gives = {"into": Output("verified_object", "the same object where it lies now")}
+    reasons = ("not_found", "stale", "camera_lost", "model_lost", "timed_out")
+    ports: Ports
+
+    def act(self) -> Steps:
+        tool: VerifiedObject = self.input("tool")
+        ports = self.ports
+        seen = yield from look(ports)
+        if not seen.ok:
+            return seen
+        thing = ports.memory.objects.get(tool.object.id)
+        renewed = ports.ledger.renew(tool, thing) if thing is not None else None
+        if renewed is None:
+            return Outcome("not_found", f"the {tool.label} is no longer where it was")
+        ports.memory.verdicts[renewed.object.id] = renewed
+        self.output("into", renewed)
+        return Outcome("done", str(renewed))
+
+
+class CheckHand(Leaf):
+    """Is it in the hand? The gripper's own width says so."""
+
+    takes = {"held": Input("held_object", "what should be in the hand")}
+    reasons = ("dropped",)
+    ports: Ports
+
+    def act(self) -> Steps:
+        held: HeldObject = self.input("held")
+        width_m = self.ports.arm.state.gripper_width_m
+        if width_m < EMPTY_HAND_M:
+            self.ports.ledger.let_go(held)
+            return Outcome("dropped", f"the gripper closed on nothing where the {held.label} should be")
+        return Outcome("done", f"{width_m * 1e3:.0f} mm between the fingers")
+        yield
+
+
+class CheckPlaced(Leaf):
+    """Look whether it lies where it was put. In a container, that it lies nowhere else is the evidence."""
+
+    takes = {
+        "held": Input("held_object", "what was put down"),
+        "zone": Input("zone", "where it should lie"),
+    }
+    reasons = ("not_found", "wrong_zone", "camera_lost", "model_lost", "stale", "timed_out")
+    ports: Ports
+
+    def act(self) -> Steps:
+        held: HeldObject = self.input("held")
+        ports, memory = self.ports, self.ports.memory
+        known = set(memory.objects)
+        seen = yield from look(ports, fresh=True)
+        if not seen.ok:
+            return seen
+        zone = ports.zones[self.input("zone")]
+        spot = memory.last_spot
+        fresh = [thing for thing in memory.objects.values() if thing.id not in known]
+        if zone.container:
+            fallen = [thing for thing in fresh if _apart(thing, (spot or zone_middle(zone))) < 3 * PLACED_WITHIN_M]
+            if fallen:
+                return Outcome("wrong_zone", f"the {held.label} lies beside the {zone.name}")
+            memory.put(held.label, zone.name, zone_middle(zone))
+            return Outcome("done", f"{held.label} in the {zone.name}")
+        near = [thing for thing in fresh if spot is not None and _apart(thing, spot) < PLACED_WITHIN_M]
+        if not near:
+            return Outcome("not_found", f"the {held.label} does not lie where it was put")
+        thing = min(near, key=lambda t: _apart(t, spot or (0.0, 0.0)))
+        memory.verdicts[thing.id] = ports.ledger.carry_over(held, thing)
+        if not zone.holds(thing.footprint.centre, margin_m=0.005):
+            return Outcome("wrong_zone", f"the {held.label} lies outside {zone.name}")
+        memory.put(held.label, zone.name, thing.footprint.centre)
+        return Outcome("done", f"{held.label} in {zone.name}")
+
+
+def _apart(thing: LocatedObject, place: tuple[float, float]) -> float:
+    x, y = thing.footprint.centre
+    return math.hypot(x - place[0], y - place[1])
+
+
+def zone_middle(zone: object) -> tuple[float, float]:
+    x, y = zone.x, zone.y  # type: ignore[attr-defined]
+    return ((x[0] + x[1]) / 2, (y[0] + y[1]) / 2)
+
+
+def _set(answer: Answer) -> str:
+    return " or ".join(answer.plausible) if answer.plausible else "none of the known kinds"

@@ -1,0 +1,169 @@
+"""The Protocols the house is wired through, and the `Ticket` that every piece of work under way is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+from vlm_bt.types import (
+    Grasp,
+    HeldObject,
+    Outcome,
+    PlaceSpot,
+    Question,
+    Reading,
+    Reply,
+    VerifiedObject,
+)
+
+T = TypeVar("T")
+
+
+class Ticket(Generic[T]):
+    """One piece of work under way. Polled, never waited for.
+
+    Exactly one of `resolve`, `fail` and `cancel` takes effect; what comes later is dropped.
+    """
+
+    __slots__ = ("label", "_value", "_outcome", "_on_cancel", "_callbacks")
+
+    def __init__(self, label: str, on_cancel: Callable[[], None] | None = None) -> None:
+        self.label = label
+        self._value: T | None = None
+        self._outcome: Outcome | None = None
+        self._on_cancel = on_cancel
+        self._callbacks: list[Callable[[Outcome], None]] = []
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """None while under way."""
+        return self._outcome
+
+    @property
+    def value(self) -> T:
+        """The result; only where `outcome.ok`."""
+        if self._outcome is None or not self._outcome.ok:
+            raise RuntimeError(f"{self.label} has no result: {self._outcome}")
+        return self._value  # type: ignore[return-value]
+
+    def resolve(self, value: T) -> None:
+        if self._outcome is None:
+            self._value = value
+            self._end(Outcome())
+
+    def fail(self, outcome: Outcome) -> None:
+        if self._outcome is None:
+            self._end(outcome)
+
+    def cancel(self) -> None:
+        """Idempotent. The worker is told once."""
+        if self._outcome is None:
+            self._end(Outcome("cancelled", self.label))
+            if self._on_cancel is not None:
+                self._on_cancel()
+
+    def when_done(self, callback: Callable[[Outcome], None]) -> None:
+        """Call back once with the outcome, in the thread that ends the ticket; at once where it has ended."""
+        if self._outcome is not None:
+            callback(self._outcome)
+        else:
+            self._callbacks.append(callback)
+
+    def _end(self, outcome: Outcome) -> None:
+        self._outcome = outcome
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback(outcome)
+
+
+class Clock(Protocol):
+    """Time of the mission. Nothing else tells the time."""
+
+    @property
+    def now_s(self) -> float: ...
+
+    @property
+    def tick(self) -> int: ...
+
+    @property
+    def period_s(self) -> float: ...
+
+    def advance(self) -> None:
+        """Let one tick period pass: the only place that waits."""
+
+
+class Camera(Protocol):
+    """Named cameras. A request in one tick, the frame's id in a later one."""
+
+    def request(self, camera: str) -> Ticket[str]: ...
+
+
+class Arm(Protocol):
+    """An arm with a parallel gripper.
+
+    `pick` resolves to the held object once the object is lifted clear, or fails with `grasp_failed`, `unreachable`,
+    `blocked` or `arm_fault`. `place` resolves once the hand is open and clear of the object. `move_to` takes
+    "home" (folded, out of the overhead camera's view) or "look" (wrist camera over the middle of the bench).
+    """
+
+    def pick(self, tool: VerifiedObject, grasps: Sequence[Grasp]) -> Ticket[HeldObject]: ...
+
+    def place(self, held: HeldObject, spot: PlaceSpot) -> Ticket[None]: ...
+
+    def move_to(self, named: str) -> Ticket[None]: ...
+
+    def hold(self) -> None:
+        """Stop where it is, keep the grip, keep the motion for `resume`."""
+
+    def resume(self) -> None: ...
+
+    def stop(self) -> None:
+        """Stop and throw the motion away; the grip stays."""
+
+    @property
+    def state(self) -> ArmState: ...
+
+
+class ArmState(Protocol):
+    """What the arm's own sensors say; no camera is involved."""
+
+    @property
+    def healthy(self) -> bool: ...
+
+    @property
+    def moving(self) -> bool: ...
+
+    @property
+    def gripper_width_m(self) -> float: ...
+
+    @property
+    def tcp(self) -> tuple[float, float, float]: ...
+
+    @property
+    def last_motion_s(self) -> float:
+        """When the arm last moved, on the Clock: a frame older than this is stale for where it moved."""
+
+
+class Human(Protocol):
+    """A channel to a person. The ticket resolves to a reply, a silent one when the time limit has passed."""
+
+    def ask(self, question: Question) -> Ticket[Reply]: ...
+
+    def late_replies(self) -> list[tuple[str, Reply]]:
+        """(question id, reply) of answers that came after their question's limit, each handed over once."""
+        ...
+
+
+class Monitor(Protocol):
+    """Something that is always watched; reading it costs nothing."""
+
+    def read(self) -> Reading: ...
+
+
+class Recorder(Protocol):
+    """The mission's record. `data` must be plain JSON values."""
+
+    def write(self, channel: str, data: Mapping[str, Any]) -> None: ...
+
+    def keep_frame(self, frame_id: str, why: str) -> None:
+        """Put a frame's picture into the record as evidence."""

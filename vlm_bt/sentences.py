@@ -1,0 +1,56 @@
+"""Plain sentences about counted things."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+CLASSES = ("wrench", "screwdriver", "pliers", "screw")
+
+
+def plural(label: str, n: int) -> str:
+    """The label for n of them: "wrenches", "pliers", "tape measure"."""
+    if n == 1 or label.endswith("s"):
+        return label
+    return f"{label}es" if label.endswith(("ch", "sh", "x")) else f"{label}s"
+
+
+def listed(parts: Iterable[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    names = list(parts)
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+
+
+def contents(counts: Mapping[str, int]) -> str:
+    """What a section holds, alike kinds together: "5 wrenches (3 combination, 2 adjustable) and 1 hammer"."""
+    families: dict[str, dict[str, int]] = {}
+    for label, n in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        if n > 0:
+            family = next((name for name in CLASSES if label.endswith(name)), label)
+            families.setdefault(family, {})[label] = n
+    parts = []
+    for family, labels in families.items():
+        total = sum(labels.values())
+        if len(labels) == 1:
+            label = next(iter(labels))
+            parts.append(f"{total} {plural(label, total)}")
+        else:
+            inner = ", ".join(f"{n} {label.removesuffix(family).strip() or 'other'}" for label, n in labels.items())
+            parts.append(f"{total} {plural(family, total)} ({inner})")
+    return listed(parts)
+
+
+def closing_sentence(sections: Mapping[str, Mapping[str, int]], left_over: Iterable[str] = ()) -> str:
+    """What each section of the bench holds now and what is left over, as a supervisor would write it down."""
+    said = []
+    for zone, counts in sections.items():
+        held = contents(counts)
+        name = zone.replace("_", " ")
+        if held:
+            said.append(f"{name.capitalize()} {'section ' if 'bin' not in name else ''}contains {held}.")
+    left = list(left_over)
+    if left:
+        counted = {label: left.count(label) for label in dict.fromkeys(left)}
+        said.append(f"Left where {'it lies' if len(left) == 1 else 'they lie'}: {contents(counted)}.")
+    else:
+        said.append("Nothing is left over.")
+    return " ".join(said)

@@ -1,0 +1,101 @@
+"""What can be asked of the process that sees: typed questions to the model, and geometry that is too slow for a tick.
+
+Regions are indices into the segmentation of the named frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from vlm_bt.types import Box, Footprint, HeldObject, Zone
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Which things stand out from the bench in this frame? Answered by depth alone: `Segmented`."""
+
+    frame_id: str
+
+
+@dataclass(frozen=True)
+class SeenRegion:
+    """One thing that stands out: box in pixels, footprint in the base frame, mean colour as (r, g, b)."""
+
+    index: int
+    box: Box
+    footprint: Footprint
+    colour: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """`bench_offset_m` and `bench_tilt_rad`: how far the bench plane lies from where the configuration says."""
+
+    frame_id: str
+    regions: tuple[SeenRegion, ...]
+    bench_offset_m: float
+    bench_tilt_rad: float
+
+
+@dataclass(frozen=True)
+class Classify:
+    """Which of the options is each region? Answered by one `Answer` a region, with its calibrated set.
+
+    Attributes:
+        variant: Which crop of the region the model sees (see `scene.crops`): another one is a second look.
+        wording: Which wording of the prompts is used.
+    """
+
+    frame_id: str
+    regions: tuple[int, ...]
+    options: tuple[str, ...]
+    variant: int = 0
+    wording: int = 0
+    error_rate: float = 0.02
+
+
+@dataclass(frozen=True)
+class IsTrue:
+    """Probability that the claim (a phrase such as "a tool with two handles") fits the region."""
+
+    frame_id: str
+    region: int
+    claim: str
+
+
+@dataclass(frozen=True)
+class Describe:
+    """A phrase for the region made of the attributes that the model is sure of, never of a kind's name."""
+
+    frame_id: str
+    region: int
+
+
+@dataclass(frozen=True)
+class PlanGrasps:
+    """Ranked top-down grasps for one region: a tuple of `Grasp`."""
+
+    frame_id: str
+    region: int
+
+
+@dataclass(frozen=True)
+class FindSpot:
+    """A free place in a zone for what is held: `PlaceSpot` or None.
+
+    Attributes:
+        without: A region that is gone from the bench since (the thing in the hand), or None.
+        avoid: Centres that were tried and could not be reached.
+        zones: Every zone of the bench; a place outside all of them is looked for where `zone` is None.
+    """
+
+    frame_id: str
+    zone: Zone | None
+    held: HeldObject
+    without: int | None
+    zones: tuple[Zone, ...]
+    avoid: tuple[tuple[float, float], ...] = field(default=())
+
+
+Request = Segment | Classify | IsTrue | Describe | PlanGrasps | FindSpot
+MODEL_REQUESTS = (Classify, IsTrue, Describe)
