@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -42,6 +43,8 @@ class Memory:
     frame_id: str = ""
     seen_s: float = -1.0
     objects: dict[str, LocatedObject] = field(default_factory=dict)
+    contained: Counter[str] = field(default_factory=Counter)
+    """How many things depth sees in each container."""
     claims: dict[str, Answer] = field(default_factory=dict)
     verdicts: dict[str, VerifiedObject] = field(default_factory=dict)
     attempts: dict[str, int] = field(default_factory=dict)

@@ -127,6 +127,10 @@ class Leaf(py_trees.behaviour.Behaviour):
         if new_status == Status.INVALID:
             self.outcome = Outcome("cancelled")
 
+    def postpone(self, seconds: float) -> None:
+        """Time in which a guard had suspended this leaf does not count against its limit."""
+        self._began_s += seconds
+
     def _overdue(self) -> Status:
         if self.timeout_s is None or self.ports.clock.now_s - self._began_s < self.timeout_s:
             return Status.RUNNING

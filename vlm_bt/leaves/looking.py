@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator
 from typing import Any
 
@@ -39,8 +40,10 @@ def look(ports: Ports, *, fresh: bool = False) -> Step:
         ports.frames.unpin(memory.frame_id)
     ports.frames.pin(frame_id)
     memory.frame_id, memory.seen_s = frame_id, frame.stamp_s
-    located = memory.tracker.update(ticket.value.regions, frame_id, frame.stamp_s)
+    on_bench = [region for region in ticket.value.regions if not region.container]
+    located = memory.tracker.update(on_bench, frame_id, frame.stamp_s)
     memory.objects = {thing.id: thing for thing in located}
+    memory.contained = Counter(region.container for region in ticket.value.regions if region.container)
     return Outcome()
 
 

@@ -19,22 +19,27 @@ class Segment:
 
 @dataclass(frozen=True)
 class SeenRegion:
-    """One thing that stands out: box in pixels, footprint in the base frame, mean colour as (r, g, b)."""
+    """One thing that stands out: box in pixels, footprint in the base frame, and the container it lies in, or ""."""
 
     index: int
     box: Box
     footprint: Footprint
-    colour: tuple[int, int, int]
+    container: str = ""
 
 
 @dataclass(frozen=True)
 class Segmented:
-    """`bench_offset_m` and `bench_tilt_rad`: how far the bench plane lies from where the configuration says."""
+    """What a frame's depth shows.
+
+    `bench_offset_m` and `bench_tilt_rad`: how far the bench plane lies from where the configuration says; `hidden`:
+    the share of the bench that something tall covers.
+    """
 
     frame_id: str
     regions: tuple[SeenRegion, ...]
     bench_offset_m: float
     bench_tilt_rad: float
+    hidden: float
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from vlm_bt.errors import VlmBtError
+from vlm_bt.errors import DepthMissing, VlmBtError
 from vlm_bt.frames import FrameHandle, FrameReader
 from vlm_bt.types import Answer, Frame, Zone
 from vlm_bt.vision.requests import (
@@ -142,21 +142,22 @@ class Eyes:
 
     def _segment(self, handle: FrameHandle, request: Segment) -> Segmented:
         _, found = self._look(handle)
+        if found.error:
+            raise DepthMissing(found.error)
         regions = tuple(
-            SeenRegion(index, region.box, region.footprint, region.colour) for index, region in enumerate(found.regions)
+            SeenRegion(region.index, region.box, region.footprint, region.container)
+            for region in found.regions + found.contents
         )
-        return Segmented(handle.id, regions, found.bench_offset_m, found.bench_tilt_rad)
+        return Segmented(handle.id, regions, found.bench.offset_m, found.bench.tilt_rad, found.hidden)
 
     def _classify(self, handle: FrameHandle, request: Classify) -> tuple[Answer, ...]:
-        import numpy as np
-
-        from vlm_bt.scene.crops import crop
+        from vlm_bt.scene.crops import crops
 
         if not request.regions:
             return ()
         frame, found = self._look(handle)
-        crops = np.stack([crop(frame, found, index, variant=request.variant) for index in request.regions])
-        chances = self._model.classify(crops, request.options, wording=request.wording)
+        pictures = crops(frame, [found.region(index) for index in request.regions], variant=request.variant)
+        chances = self._model.classify(pictures, request.options, wording=request.wording)
         return tuple(
             Answer(
                 question="what is it?",
@@ -174,13 +175,13 @@ class Eyes:
         from vlm_bt.scene.crops import crop
 
         frame, found = self._look(handle)
-        return self._model.is_true(crop(frame, found, request.region), request.claim)
+        return self._model.is_true(crop(frame, found.region(request.region)), request.claim)
 
     def _describe(self, handle: FrameHandle, request: Describe) -> str:
         from vlm_bt.scene.crops import crop
 
         frame, found = self._look(handle)
-        return self._model.describe(crop(frame, found, request.region))
+        return self._model.describe(crop(frame, found.region(request.region)))
 
     def _plan_grasps(self, handle: FrameHandle, request: PlanGrasps) -> Any:
         from vlm_bt.scene.grasps import plan_grasps

@@ -1,0 +1,97 @@
+"""The package, for pip and for colcon. Its version stands in package.xml and nowhere else."""
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+NAME = "vlm_bt"
+FOR_AUTHORS = ("trees", "skills", "config", "launch")
+
+MANIFEST = ElementTree.parse(HERE / "package.xml").getroot()
+
+
+def shared_files() -> list[tuple[str, list[str]]]:
+    """(folder under the prefix, files) of everything that is installed outside the Python package."""
+    files = {
+        "share/ament_index/resource_index/packages": [f"resource/{NAME}"],
+        f"share/{NAME}": ["package.xml"],
+    }
+    for folder in FOR_AUTHORS:
+        for path in sorted((HERE / folder).rglob("*")):
+            if path.is_file() and path.suffix != ".pyc":
+                inside = path.relative_to(HERE)
+                files.setdefault(f"share/{NAME}/{inside.parent.as_posix()}", []).append(inside.as_posix())
+    return list(files.items())
+
+
+setup(
+    name=NAME,
+    version=MANIFEST.findtext("version"),
+    description=MANIFEST.findtext("description"),
+    long_description=(HERE / "README.md").read_text(encoding="utf-8") if (HERE / "README.md").exists() else "",
+    long_description_content_type="text/markdown",
+    license=MANIFEST.findtext("license"),
+    maintainer=MANIFEST.findtext("maintainer"),
+    maintainer_email=MANIFEST.find("maintainer").get("email"),
+    python_requires=">=3.11",
+    packages=find_packages(include=[NAME, f"{NAME}.*"]),
+    package_data={
+        NAME: [
+            "py.typed",
+            "vision/weights/**/*.safetensors",
+            "vision/weights/**/*.json",
+            "vision/weights/**/*.md",
+            "recording/templates/**/*",
+        ]
+    },
+    data_files=shared_files(),
+    zip_safe=False,
+    entry_points={"console_scripts": ["vlm-bt = vlm_bt.cli:main"]},
+    install_requires=[
+        "py_trees>=2.6",
+        "numpy>=2.0",
+        "scipy>=1.13",
+        "PyYAML>=6.0",
+        "pydantic>=2.10",
+        "typer>=0.20",
+        "rich>=13.9",
+        "jinja2>=3.1",
+        "pillow>=11.0",
+        "mcap>=1.2",
+        "safetensors>=0.8",
+        "torch>=2.13",
+        "torchvision>=0.28",
+        "open_clip_torch>=3.3",
+        # Earlier ones run code from a model's folder even with trust_remote_code=False.
+        "transformers>=5.3",
+        "tokenizers>=0.23",
+        "mujoco>=3.17",
+        "mink>=1.3",
+        "daqp>=0.8",
+        "trimesh>=4.9",
+        "shapely>=2.1",
+        "mapbox_earcut>=2.0",
+    ],
+    extras_require={
+        "gpu": ["accelerate>=1.10", "num2words>=0.5"],
+        "realsense": ["pyrealsense2>=2.59"],
+        "ros": [
+            # Only where no ROS 2 is installed: on a ROS machine rclpy comes with the distribution.
+            "ros-jazzy-rclpy==7.1.6",
+            "ros-jazzy-rmw-fastrtps-cpp==8.4.3",
+            "ros-jazzy-common-interfaces==5.3.6",
+        ],
+        "dev": [
+            "pytest>=8.3",
+            "pytest-xdist>=3.8",
+            "pytest-timeout>=2.4",
+            "hypothesis>=6.140",
+            "mypy>=1.18",
+            "ruff>=0.14",
+            "yamllint>=1.37",
+            "types-PyYAML>=6.0",
+        ],
+    },
+)

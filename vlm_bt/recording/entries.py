@@ -1,0 +1,274 @@
+"""What a mission's record is made of: one frozen value per channel, and the JSON Schema of each.
+
+A record outlives the version that wrote it: a field that is missing takes its default, one that is unknown here stays
+readable in `data`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, TypeVar
+
+Json = Mapping[str, Any]
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One message. `tick` counts executive ticks, `t` is seconds on the mission's clock, `data` the message itself."""
+
+    channel: ClassVar[str] = ""
+
+    tick: int = 0
+    t: float = 0.0
+    data: Json = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Configuration(Entry):
+    """What the mission ran on; every setting stands in `data`."""
+
+    channel: ClassVar[str] = "configuration"
+
+
+@dataclass(frozen=True)
+class TreeSource(Entry):
+    """A YAML file of the mission's tree, as it was loaded."""
+
+    channel: ClassVar[str] = "tree"
+
+    path: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class StatusChange(Entry):
+    """A node's status where it differs from the tick before. `path`: child indices from the root."""
+
+    channel: ClassVar[str] = "status"
+
+    path: tuple[int, ...] = ()
+    name: str = ""
+    status: str = ""
+    outcome: str = ""
+
+
+@dataclass(frozen=True)
+class Query(Entry):
+    """What a model was asked about `frame`."""
+
+    channel: ClassVar[str] = "query"
+
+    id: str = ""
+    kind: str = ""
+    label: str = ""
+    frame: str = ""
+
+
+@dataclass(frozen=True)
+class ModelAnswer(Entry):
+    """What the model said to the query of the same id, `ms` milliseconds of wall time later; the rest is in `data`."""
+
+    channel: ClassVar[str] = "answer"
+
+    id: str = ""
+    kind: str = ""
+    ms: float = 0.0
+
+
+@dataclass(frozen=True)
+class AskedQuestion(Entry):
+    """A question to a person. `mark`: pixel corners (x0, y0, x1, y1) in the picture of `frame`."""
+
+    channel: ClassVar[str] = "question"
+
+    id: str = ""
+    text: str = ""
+    options: tuple[str, ...] = ()
+    default: str = ""
+    about: str = ""
+    frame: str = ""
+    mark: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReplyGiven(Entry):
+    """What a person answered to the question of the same id."""
+
+    channel: ClassVar[str] = "reply"
+
+    id: str = ""
+    text: str = ""
+    silent: bool = False
+
+
+@dataclass(frozen=True)
+class Motion(Entry):
+    """A motion of the arm that has ended. `verb`: pick, place or home; `start`, `goal`: metres, base frame."""
+
+    channel: ClassVar[str] = "motion"
+
+    id: str = ""
+    verb: str = ""
+    label: str = ""
+    object: str = ""
+    verdict: str = ""
+    zone: str = ""
+    start: Point | None = None
+    goal: Point | None = None
+    outcome: str = ""
+
+    @property
+    def done(self) -> bool:
+        return reason(self.outcome) == "done"
+
+
+@dataclass(frozen=True)
+class VerdictGiven(Entry):
+    """Who decided what an object is: a model at its calibrated error rate, or a person."""
+
+    channel: ClassVar[str] = "verdict"
+
+    id: str = ""
+    object: str = ""
+    label: str = ""
+    by: str = ""
+    frame: str = ""
+    error_rate: float | None = None
+
+
+@dataclass(frozen=True)
+class Look(Entry):
+    """What one look found. Items: {object, label, score, box [x0, y0, x1, y1], centre [x, y], plausible [labels]}."""
+
+    channel: ClassVar[str] = "detections"
+
+    frame: str = ""
+    items: tuple[Json, ...] = ()
+
+
+@dataclass(frozen=True)
+class Fact(Entry):
+    """Something the mission has learnt, and from whom."""
+
+    channel: ClassVar[str] = "fact"
+
+    about: str = ""
+    text: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class Belief(Entry):
+    """What the mission believes lies where.
+
+    `placed`: {zone: {label: count}}. `left_over`: {object, label, why} of each thing that was not sorted.
+    """
+
+    channel: ClassVar[str] = "belief"
+
+    placed: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    left_over: tuple[Json, ...] = ()
+
+
+@dataclass(frozen=True)
+class Event(Entry):
+    """Anything else worth telling: the arm was stopped, somebody stepped in, a frame was lost."""
+
+    channel: ClassVar[str] = "event"
+
+    what: str = ""
+
+
+@dataclass(frozen=True)
+class MissionResult(Entry):
+    """The final JSON object of `vlm-bt run --json`; it stands in `data`."""
+
+    channel: ClassVar[str] = "result"
+
+    outcome: str = ""
+
+
+@dataclass(frozen=True)
+class Kept(Entry):
+    """An evidence picture. `jpeg` holds its bytes, `why` the reason for keeping it, `stamp_s` when it was taken."""
+
+    channel: ClassVar[str] = "frame"
+
+    id: str = ""
+    camera: str = ""
+    why: str = ""
+    stamp_s: float = 0.0
+    width: int = 0
+    height: int = 0
+    jpeg: bytes = field(default=b"", repr=False)
+
+
+KINDS: Mapping[str, type[Entry]] = {
+    kind.channel: kind
+    for kind in (
+        Configuration,
+        TreeSource,
+        StatusChange,
+        Query,
+        ModelAnswer,
+        AskedQuestion,
+        ReplyGiven,
+        Motion,
+        VerdictGiven,
+        Look,
+        Fact,
+        Belief,
+        Event,
+        MissionResult,
+        Kept,
+    )
+}
+
+ON_WIRE: Mapping[str, str] = {"start": "from", "goal": "to"}
+"""Fields whose name in the record is a Python keyword or reads badly in Python."""
+
+E = TypeVar("E", bound=Entry)
+
+
+def entry(kind: type[E], data: Json) -> E:
+    """The typed value of one message; fields that `data` lacks, or holds as null, keep their defaults."""
+    given: dict[str, Any] = {"data": data}
+    for one in fields(kind):
+        value = data.get(ON_WIRE.get(one.name, one.name))
+        if one.name != "data" and value is not None:
+            given[one.name] = _fitted(one.name, value)
+    return kind(**given)
+
+
+def schema(channel: str) -> dict[str, Any]:
+    """JSON Schema of a channel's messages; one that is not known here may hold anything."""
+    kind = KINDS.get(channel, Entry)
+    properties = {
+        ON_WIRE.get(one.name, one.name): _json_type(str(one.type)) for one in fields(kind) if one.name != "data"
+    }
+    return {"type": "object", "title": kind.__name__, "description": (kind.__doc__ or "").strip(), "properties": properties}
+
+
+def reason(outcome: str) -> str:
+    """The reason of an outcome as it is written down ("done", "grasp_failed: nothing between the fingers")."""
+    return outcome.partition(":")[0].strip()
+
+
+def _fitted(name: str, value: Any) -> Any:
+    if name == "outcome" and isinstance(value, Mapping):
+        detail = value.get("detail")
+        return f"{value.get('reason', '')}: {detail}" if detail else str(value.get("reason", ""))
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return tuple(value)
+    return value
+
+
+def _json_type(annotation: str) -> dict[str, Any]:
+    if annotation.startswith(("tuple", "Point")):
+        return {"type": ["array", "null"] if "None" in annotation else "array"}
+    for start, name in (("int", "integer"), ("float", "number"), ("bool", "boolean"), ("str", "string")):
+        if annotation.startswith(start):
+            return {"type": [name, "null"]} if "None" in annotation else {"type": name}
+    return {}

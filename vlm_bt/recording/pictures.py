@@ -1,0 +1,201 @@
+"""Pictures for people: boxes and labels that can be read, and the one object that a question is about.
+
+Pixels are those of the frame; boxes are (x0, y0, x1, y1) with x1 and y1 exclusive.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+Rect = tuple[float, float, float, float]
+Colour = tuple[int, int, int]
+
+PALETTE: tuple[Colour, ...] = (
+    (0, 114, 178),
+    (213, 94, 0),
+    (0, 138, 100),
+    (166, 72, 140),
+    (120, 94, 20),
+    (64, 84, 178),
+    (176, 42, 48),
+    (20, 124, 140),
+)
+"""After Okabe and Ito's colours for colour-blind readers, darkened so that white text on them has contrast 4:1."""
+UNSURE: Colour = (90, 90, 96)
+PANEL_PX = 520
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A box with its label. `dashed` where the label is no more than a guess."""
+
+    box: tuple[int, int, int, int]
+    text: str
+    colour: Colour = PALETTE[0]
+    dashed: bool = False
+
+
+def group_colours(groups: Sequence[str]) -> Mapping[str, Colour]:
+    """A colour for each group, in the order given, so that the same configuration always looks the same."""
+    return {name: PALETTE[index % len(PALETTE)] for index, name in enumerate(dict.fromkeys(groups))}
+
+
+def annotate(picture: Image.Image, marks: Sequence[Mark]) -> Image.Image:
+    """A copy with boxes and labels; labels avoid each other, and a line joins those that had to move away."""
+    drawn = picture.convert("RGB")
+    draw = ImageDraw.Draw(drawn)
+    font = _font(max(13, round(drawn.width / 85)))
+    for mark in marks:
+        _outline(draw, mark.box, mark.colour, mark.dashed, max(2, drawn.width // 500))
+    sizes = [_size(font, mark.text) for mark in marks]
+    spots = _place_labels([mark.box for mark in marks], sizes, (drawn.width, drawn.height))
+    for mark, spot in zip(marks, spots, strict=True):
+        _leader(draw, mark, spot)
+    for mark, spot in zip(marks, spots, strict=True):
+        draw.rounded_rectangle(spot, radius=3, fill=mark.colour)
+        draw.text(((spot[0] + spot[2]) / 2, (spot[1] + spot[3]) / 2), mark.text, fill="white", font=font, anchor="mm")
+    return drawn
+
+
+def question_picture(picture: Image.Image, mark: tuple[int, int, int, int] | None) -> Image.Image:
+    """The marked object close up, beside the whole picture with its place marked; unmarked: the whole picture."""
+    whole = picture.convert("RGB")
+    if mark is None:
+        return whole
+    side = _square_around(mark, whole.size)
+    close = whole.crop(side).resize((PANEL_PX, PANEL_PX), Image.Resampling.LANCZOS)
+    scale = PANEL_PX / (side[2] - side[0])
+    inner = tuple(round((mark[i] - side[i % 2]) * scale) for i in range(4))
+    _outline(ImageDraw.Draw(close), (inner[0], inner[1], inner[2], inner[3]), PALETTE[1], False, 4)
+    _outline(ImageDraw.Draw(whole), mark, PALETTE[1], False, max(3, whole.width // 320))
+    context = whole.resize((round(whole.width * PANEL_PX / whole.height), PANEL_PX), Image.Resampling.LANCZOS)
+    both = Image.new("RGB", (close.width + 8 + context.width, PANEL_PX), "white")
+    both.paste(close, (0, 0))
+    both.paste(context, (close.width + 8, 0))
+    return both
+
+
+def from_array(rgb: NDArray[np.uint8]) -> Image.Image:
+    """A picture of an (H, W, 3) array."""
+    return Image.fromarray(np.ascontiguousarray(rgb))
+
+
+def from_jpeg(data: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(data)).convert("RGB")
+
+
+def save_png(picture: Image.Image, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(path, "PNG")
+    return path
+
+
+def _place_labels(boxes: Sequence[Rect], sizes: Sequence[tuple[int, int]], canvas: tuple[int, int]) -> list[Rect]:
+    """A spot for each label, nearest first in crowd order: the most crowded box chooses last but may go further."""
+    spots: dict[int, Rect] = {}
+    for index in sorted(range(len(boxes)), key=lambda i: (boxes[i][1], boxes[i][0])):
+        taken = list(spots.values())
+        options = _candidates(boxes[index], sizes[index], canvas)
+        others = [box for i, box in enumerate(boxes) if i != index]
+
+        def cost(numbered: tuple[int, Rect], taken: list[Rect] = taken, others: list[Rect] = others) -> float:
+            rank, spot = numbered
+            return (
+                rank
+                + 40.0 * sum(_overlap(spot, box) for box in others) / 100
+                + 10_000.0 * sum(_overlap(_grown(spot, 2), label) > 0 for label in taken)
+            )
+
+        spots[index] = min(enumerate(options), key=cost)[1]
+    return [spots[index] for index in range(len(boxes))]
+
+
+def _candidates(box: Rect, size: tuple[int, int], canvas: tuple[int, int]) -> list[Rect]:
+    """Spots above, below and beside a box, then in wider and wider rings; all inside the canvas."""
+    width, height = size
+    middle_x, middle_y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    found: list[Rect] = []
+    for step in range(9):
+        gap = 2 + step * (height + 3)
+        above, below = box[1] - gap - height, box[3] + gap
+        left, right = box[0] - gap - width, box[2] + gap
+        for x, y in (
+            (middle_x - width / 2, above),
+            (middle_x - width / 2, below),
+            (box[0], above),
+            (box[2] - width, above),
+            (box[0], below),
+            (box[2] - width, below),
+            (right, middle_y - height / 2),
+            (left, middle_y - height / 2),
+            (right, above),
+            (left, above),
+            (right, below),
+            (left, below),
+        ):
+            x = min(max(x, 1), canvas[0] - width - 1)
+            y = min(max(y, 1), canvas[1] - height - 1)
+            found.append((x, y, x + width, y + height))
+    return found
+
+
+def _leader(draw: ImageDraw.ImageDraw, mark: Mark, spot: Rect) -> None:
+    box = mark.box
+    if _overlap(_grown(spot, 6), box) > 0:
+        return
+    start = (min(max(box[0], spot[0]), box[2]), min(max(box[1], spot[1]), box[3]))
+    end = (min(max(start[0], spot[0]), spot[2]), min(max(start[1], spot[1]), spot[3]))
+    draw.line((start, end), fill="white", width=4)
+    draw.line((start, end), fill=mark.colour, width=2)
+
+
+def _outline(draw: ImageDraw.ImageDraw, box: Sequence[int], colour: Colour, dashed: bool, width: int) -> None:
+    x0, y0, x1, y1 = box[0], box[1], max(box[0], box[2] - 1), max(box[1], box[3] - 1)
+    draw.rectangle((x0 - 1, y0 - 1, x1 + 1, y1 + 1), outline="white", width=1)
+    if not dashed:
+        draw.rectangle((x0, y0, x1, y1), outline=colour, width=width)
+        return
+    dash = 6
+    for x in range(x0, x1, 2 * dash):
+        draw.line(((x, y0), (min(x + dash, x1), y0)), fill=colour, width=width)
+        draw.line(((x, y1), (min(x + dash, x1), y1)), fill=colour, width=width)
+    for y in range(y0, y1, 2 * dash):
+        draw.line(((x0, y), (x0, min(y + dash, y1))), fill=colour, width=width)
+        draw.line(((x1, y), (x1, min(y + dash, y1))), fill=colour, width=width)
+
+
+def _square_around(mark: tuple[int, int, int, int], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """A square with the mark in its middle and as much around it again, inside the picture."""
+    width, height = size
+    side = min(max(96, round(1.8 * max(mark[2] - mark[0], mark[3] - mark[1]))), width, height)
+    x = min(max(round((mark[0] + mark[2] - side) / 2), 0), width - side)
+    y = min(max(round((mark[1] + mark[3] - side) / 2), 0), height - side)
+    return x, y, x + side, y + side
+
+
+def _overlap(a: Sequence[float], b: Sequence[float]) -> float:
+    """Shared area in square pixels."""
+    return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+
+
+def _grown(rect: Rect, by: float) -> Rect:
+    return rect[0] - by, rect[1] - by, rect[2] + by, rect[3] + by
+
+
+def _size(font: ImageFont.FreeTypeFont | ImageFont.ImageFont, text: str) -> tuple[int, int]:
+    x0, _, x1, _ = font.getbbox(text)
+    _, top, _, bottom = font.getbbox("Ágj")
+    return int(x1 - x0) + 8, int(bottom - top) + 4
+
+
+@lru_cache(maxsize=8)
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)

@@ -1,0 +1,113 @@
+"""From heights to things: hysteresis, connected parts, and the outline of each."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from vlm_bt.types import Box
+
+LOW_M = 0.0020
+"""What stands out at least, next to something that surely does. Smoothed depth noise is near 0.4 mm."""
+SURE_M = 0.0034
+SMALLEST_M2 = 20e-6
+SURE_PIXELS = 6
+GAP_M = 0.008
+"""Parts of one thing may be this far apart; things that are 10 mm apart stay two."""
+
+Mask = NDArray[np.bool_]
+_ROUND = np.ones((3, 3), bool)
+
+
+def standing(height_m: NDArray[np.float32], shut: Mask, pixel_m: float) -> list[tuple[Box, Mask]]:
+    """Things that stand out from the bench.
+
+    Args:
+        height_m: (h, w) smoothed heights. shut: pixels that belong to no thing.
+
+    Returns:
+        Each thing's box in `height_m` and its mask inside the box.
+    """
+    low = height_m > LOW_M
+    low &= ~shut
+    labels, count = ndimage.label(low, _ROUND)
+    if not count:
+        return []
+    size = np.bincount(labels.ravel(), minlength=count + 1)
+    sure = np.bincount(labels[low & (height_m > SURE_M)], minlength=count + 1)
+    parts = [
+        (n, place) for n, place in enumerate(ndimage.find_objects(labels), 1) if size[n] >= 5 and sure[n] >= 1
+    ]
+    root = _joined(labels, parts, height_m, pixel_m)
+    things: dict[int, list[int]] = {}
+    for n, _ in parts:
+        things.setdefault(root[n], []).append(n)
+    places = dict(parts)
+    out = []
+    for members in things.values():
+        if size[members].sum() * pixel_m**2 < SMALLEST_M2 or sure[members].sum() < SURE_PIXELS:
+            continue
+        rows = [places[n][0] for n in members]
+        columns = [places[n][1] for n in members]
+        y0, y1 = min(r.start for r in rows), max(r.stop for r in rows)
+        x0, x1 = min(c.start for c in columns), max(c.stop for c in columns)
+        out.append((Box(x0, y0, x1, y1), np.isin(labels[y0:y1, x0:x1], members)))
+    return out
+
+
+def tighten(height_m: NDArray[np.float32], loose: Mask) -> Mask:
+    """The outline at half of the local height: smoothing has spread tall things over their rim."""
+    crest = ndimage.maximum_filter(np.where(loose, height_m, np.float32(0)), 7)
+    tight: Mask = loose & (height_m > np.maximum(np.float32(LOW_M), np.float32(0.5) * crest))
+    return tight if tight.sum() > 0.3 * loose.sum() else loose
+
+
+def _joined(
+    labels: NDArray[np.int32],
+    parts: list[tuple[int, tuple[slice, slice]]],
+    height_m: NDArray[np.float32],
+    pixel_m: float,
+) -> dict[int, int]:
+    """Which parts are one thing: parts in line with a narrow gap between them that is not quite down at the bench."""
+    root = {n: n for n, _ in parts}
+    reach = GAP_M / pixel_m
+    boxes = np.array([(r.start, r.stop, c.start, c.stop) for _, (r, c) in parts], float).reshape(-1, 4)
+    gap_y = np.maximum(boxes[:, None, 0] - boxes[None, :, 1], boxes[None, :, 0] - boxes[:, None, 1]) + 1
+    gap_x = np.maximum(boxes[:, None, 2] - boxes[None, :, 3], boxes[None, :, 2] - boxes[:, None, 3]) + 1
+    close = (gap_y <= reach) & (gap_x <= reach)
+    for a, b in np.argwhere(np.triu(close, 1)):
+        (na, pa), (nb, pb) = parts[a], parts[b]
+        if root[na] != root[nb] and _one_thing(_pixels(labels, na, pa), _pixels(labels, nb, pb), height_m, reach):
+            old, new = root[nb], root[na]
+            root = {n: new if r == old else r for n, r in root.items()}
+    return root
+
+
+def _pixels(labels: NDArray[np.int32], n: int, place: tuple[slice, slice]) -> NDArray[np.float64]:
+    """(N, 2) rows and columns of a part."""
+    return np.argwhere(labels[place] == n) + [place[0].start, place[1].start]
+
+
+def _one_thing(
+    a: NDArray[np.float64], b: NDArray[np.float64], height_m: NDArray[np.float32], reach: float
+) -> bool:
+    near_a = a[(np.abs(a - np.clip(a, b.min(0) - reach, b.max(0) + reach)) < 1).all(1)]
+    near_b = b[(np.abs(b - np.clip(b, a.min(0) - reach, a.max(0) + reach)) < 1).all(1)]
+    if not len(near_a) or not len(near_b):
+        return False
+    apart = ((near_a[:, None] - near_b[None]) ** 2).sum(-1)
+    i, j = np.unravel_index(int(apart.argmin()), apart.shape)
+    gap = float(np.sqrt(apart[i, j]))
+    if gap > reach:
+        return False
+    bigger = a if len(a) >= len(b) else b
+    way = near_b[j] - near_a[i]
+    spread = np.cov((bigger - bigger.mean(0)).T)
+    lengths, axes = np.linalg.eigh(spread)
+    slim = lengths[1] > 6 * lengths[0]
+    in_line = abs(float(way @ axes[:, 1])) > 0.85 * gap
+    steps = near_a[i] + way * np.linspace(0.0, 1.0, 7)[:, None]
+    rows, columns = np.rint(steps).astype(int).T
+    raised = float(height_m[rows, columns].min()) > 0.4 * LOW_M
+    return bool(slim and in_line and raised)

@@ -1,0 +1,148 @@
+"""Sentences for training: what may be said of a crop, and of which crops each sentence is true.
+
+Kinds held out of training are never named here: neither they nor words for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlm_bt.vision.vocabulary import KINDS, PROMPTS
+
+SYNONYMS: dict[str, tuple[str, ...]] = {
+    "adjustable wrench": (
+        "adjustable wrench", "adjustable spanner", "crescent wrench", "monkey wrench", "ajustable wrench",
+        "adjustible wrench", "adjustable wrentch", "shifting spanner",
+    ),
+    "combination wrench": (
+        "combination wrench", "combination spanner", "ring and open end wrench", "open-end and ring spanner",
+        "combi wrench", "combination wrentch", "combination spaner",
+    ),
+    "Phillips screwdriver": (
+        "Phillips screwdriver", "phillips head screwdriver", "philips screwdriver", "philips screw driver",
+        "phillips screw driver", "crosshead screwdriver", "cross-head screwdriver", "cross head screwdriver",
+        "Philips head screw driver",
+    ),
+    "flat screwdriver": (
+        "flat screwdriver", "flathead screwdriver", "flat-head screwdriver", "flat head screw driver",
+        "slotted screwdriver", "flat screw driver", "slot screwdriver", "flat blade screwdriver",
+    ),
+    "pliers": ("pliers", "combination pliers", "pair of pliers", "plyers", "pliars", "lineman pliers"),
+    "needle-nose pliers": (
+        "needle-nose pliers", "needle nose pliers", "long-nose pliers", "long nose pliers", "needlenose pliers",
+        "needle nose plyers", "pair of needle-nose pliers", "long nosed pliers",
+    ),
+    "tape measure": ("tape measure", "measuring tape", "tape mesure", "measuring tape roll", "tape measurer"),
+    "screw": ("screw", "loose screw", "wood screw", "small screw", "loose fastener", "scew", "threaded screw"),
+    "hammer": ("hammer", "mallet", "hamer", "a hammer with a handle"),
+}  # fmt: skip
+
+CATEGORIES: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("adjustable wrench", "combination wrench"): ("wrench", "spanner", "wrentch", "kind of wrench"),
+    ("Phillips screwdriver", "flat screwdriver"): ("screwdriver", "screw driver", "kind of screwdriver", "screwdriver"),
+    ("pliers", "needle-nose pliers"): ("kind of pliers", "pliers of any kind", "some pliers"),
+}
+
+ABSENT: tuple[str, ...] = (
+    "banana", "mug", "coffee cup", "scissors", "pair of scissors", "phone", "pen", "marker", "cable", "knife", "bottle",
+    "paint brush", "spoon", "fork", "bunch of keys", "coin", "book", "glove", "battery", "ruler", "saw", "drill",
+    "chisel", "tweezers", "clamp", "apple", "shoe", "light bulb", "flashlight", "laptop", "sponge", "plate",
+    "roll of tape", "box cutter", "level", "file", "dog", "hand", "bowl", "toy car",
+)  # fmt: skip
+
+GENERIC = ("tool", "thing", "object", "item", "something")
+PREFIXES = ("", "", "a ", "the ", "a photo of a ", "a picture of a ", "an image of a ")
+SUFFIXES = ("", "", "", " on a bench", " on the workbench", " on a table")
+
+
+@dataclass(frozen=True)
+class Caption:
+    """A sentence and when it is true; what is None or empty does not matter.
+
+    Attributes:
+        kinds: One of these. colour: index of the colour. part: index of the part.
+        never: True of nothing that is on the bench.
+    """
+
+    text: str
+    kinds: tuple[int, ...] = ()
+    colour: int | None = None
+    part: int | None = None
+    never: bool = False
+
+
+class Captions:
+    """Draws sentences about the colours and parts that the data has.
+
+    Args:
+        colours, parts: Names, in the order of the labels in the data.
+    """
+
+    def __init__(self, colours: Sequence[str], parts: Sequence[str], rng: np.random.Generator) -> None:
+        self._colours, self._parts, self._rng = tuple(colours), tuple(parts), rng
+
+    def draw(self) -> Caption:
+        """One sentence."""
+        chance = self._rng.random()
+        if chance < 0.16:
+            kind = int(self._rng.integers(len(KINDS)))
+            wordings = PROMPTS[KINDS[kind]]
+            wording = wordings[int(self._rng.integers(len(wordings)))]
+            return Caption(self._pick(wording), (kind,))
+        if chance < 0.24:
+            return Caption(self._dressed(self._pick(ABSENT)), never=True)
+        noun, kinds = self._noun()
+        colour = int(self._rng.integers(len(self._colours))) if self._rng.random() < (0.45 if kinds else 0.5) else None
+        part = None
+        if self._parts and (self._rng.random() < 0.2 or (not kinds and colour is None)):
+            part = int(self._rng.integers(len(self._parts)))
+        text = noun
+        if colour is not None:
+            text = f"{self._colours[colour]} {noun}" if self._rng.random() < 0.7 else f"{noun} that is {self._colours[colour]}"
+        if part is not None:
+            text = f"{text} with {self._parts[part]}"
+        return Caption(self._dressed(text), kinds, colour, part)
+
+    def draw_many(self, count: int) -> list[Caption]:
+        return [self.draw() for _ in range(count)]
+
+    def _noun(self) -> tuple[str, tuple[int, ...]]:
+        chance = self._rng.random()
+        if chance < 0.55:
+            kind = int(self._rng.integers(len(KINDS)))
+            return self._pick(SYNONYMS[KINDS[kind]]), (kind,)
+        if chance < 0.7:
+            members = tuple(CATEGORIES)[int(self._rng.integers(len(CATEGORIES)))]
+            return self._pick(CATEGORIES[members]), tuple(KINDS.index(member) for member in members)
+        return self._pick(GENERIC), ()
+
+    def _dressed(self, text: str) -> str:
+        return self._pick(PREFIXES) + text + self._pick(SUFFIXES)
+
+    def _pick(self, choices: Sequence[str]) -> str:
+        return choices[int(self._rng.integers(len(choices)))]
+
+
+def matches(
+    captions: Sequence[Caption], kind: NDArray[np.integer], colour: NDArray[np.integer], parts: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Which captions are true of which crops: (N, len(captions)).
+
+    Args:
+        kind, colour: (N,) indices, `len(KINDS)` and above: no kind; colour -1: not one colour. parts: (N, P).
+    """
+    true = np.ones((len(kind), len(captions)), bool)
+    for column, caption in enumerate(captions):
+        if caption.never:
+            true[:, column] = False
+        if caption.kinds:
+            true[:, column] &= np.isin(kind, caption.kinds)
+        if caption.colour is not None:
+            true[:, column] &= colour == caption.colour
+        if caption.part is not None:
+            true[:, column] &= parts[:, caption.part]
+    return true
