@@ -49,7 +49,7 @@ def cameras(bench: Bench) -> Iterator[SimulatedCameras]:
 
 
 def pixel_of(bench: Bench, point: tuple[float, float, float]) -> tuple[int, int]:
-    """(row, column) of a point of the base frame in the overhead picture, by the pose and intrinsics that frames carry."""
+    """(row, column) of a point of the base frame in the overhead picture, by what frames say of their camera."""
     lens, pose = intrinsics_of(bench.model, "overhead"), believed_pose(bench.model, bench.data, "overhead")
     rotation = np.zeros(9)
     mujoco.mju_quat2Mat(rotation, np.array(pose.quaternion))
@@ -156,3 +156,25 @@ def test_a_cancelled_request_takes_no_picture(cameras: SimulatedCameras) -> None
     ticket.cancel()
     cameras.serve(1.0, 500)
     assert cameras.rendered == 0 and ticket.outcome is not None and ticket.outcome.reason == "cancelled"
+
+
+def test_the_wrist_camera_is_where_the_joints_say() -> None:
+    from vlm_bt.simulation.robot import JOINTS, NAMED_POSES_RAD
+
+    scenario = Scenario.from_seed(6, kinds=["tape measure"]).with_item_at("tape_measure_1", 0.42, 0.05)
+    model = build_scene(scenario, person=False).compile()
+    data = mujoco.MjData(model)
+    for joint, angle in zip(JOINTS, NAMED_POSES_RAD["look"], strict=True):
+        data.joint(joint).qpos = angle
+    mujoco.mj_forward(model, data)
+    lens, pose = intrinsics_of(model, "wrist"), believed_pose(model, data, "wrist")
+    rotation = np.zeros(9)
+    mujoco.mju_quat2Mat(rotation, np.array(pose.quaternion))
+    x, y, z = rotation.reshape(3, 3).T @ (data.body("tape_measure_1").xpos - np.array(pose.position))
+    with Renderer(model) as renderer:
+        bodies = renderer.segmentation(data, "wrist")
+        depth = renderer.render(data, "wrist")[1]
+    assert bodies.shape == (480, 640)
+    row, column = round(lens.fy * y / z + lens.cy), round(lens.fx * x / z + lens.cx)
+    assert bodies[row, column] == model.body("tape_measure_1").id
+    assert depth[row, column] == pytest.approx(z - 0.016, abs=0.01)

@@ -162,6 +162,12 @@ class Bench:
                 break
         return built.root.outcome  # type: ignore[attr-defined,no-any-return]
 
+    def ticks_to_the_end(self, built: Compiled, at_most: int = 1000) -> int:
+        for count in range(1, at_most + 1):
+            if self.tick(built) != "RUNNING":
+                return count
+        raise AssertionError(f"still running after {at_most} ticks")
+
     def end(self, word: str, reason: str = "done") -> None:
         ticket = self.script.tickets[word]
         if reason == "done":

@@ -17,7 +17,7 @@ from vlm_bt.leaves.leaf import Leaf
 from vlm_bt.leaves.table import LEAVES
 from vlm_bt.ledger import Ledger, VerifiedArm
 from vlm_bt.places import share_dir
-from vlm_bt.recording.pictures import question_picture
+from vlm_bt.recording.pictures import from_array, question_picture, save_png
 from vlm_bt.recording.record import McapRecorder
 from vlm_bt.recording.report import write_report
 from vlm_bt.recording.subscriber import RecordingSubscriber
@@ -28,13 +28,15 @@ from vlm_bt.simulation.scenario import Scenario
 from vlm_bt.simulation.truth import Truth
 from vlm_bt.simulation.witness import WitnessedArm
 from vlm_bt.simulation.world import World
-from vlm_bt.tree.compile import compile as compile_tree
-from vlm_bt.tree.load import TreeSource, load as load_tree, parse_input
+from vlm_bt.tree.compile import compile_tree
+from vlm_bt.tree.load import TreeSource, load_tree
 from vlm_bt.types import Outcome, Question
 from vlm_bt.vision.service import VisionService
 from vlm_bt.vision.vocabulary import KINDS
 from vlm_bt.vision.weights import embedded_calibration, embedded_directory
 from vlm_bt.vision.worker import WorkerSettings
+
+COMES_TO_REST_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -98,8 +100,8 @@ class Mission:
         self.frames = FrameStore()
         self.clock = LockstepClock(settings.mission.tick_s, realtime=realtime)
         zones = settings.zones()
-        source = load_tree(tree, skills_dirs=[share_dir("skills")], leaves=LEAVES)
-        given = {name: parse_input(source, name, text) for name, text in inputs.items()}
+        source = load_tree(tree, LEAVES)
+        given = source.parse_inputs(inputs)
         out.mkdir(parents=True, exist_ok=True)
         self.recorder = McapRecorder(out / "mission.mcap", self.frames, lambda: self.clock.now_s)
         self._record_start(settings, source, seed)
@@ -204,6 +206,10 @@ class Mission:
         )
 
     def _finish(self, ended: Outcome) -> Result:
+        for _ in range(round(COMES_TO_REST_S / self.clock.period_s)):
+            if not self.arm.state.moving:
+                break
+            self.clock.advance()
         score = self.truth.score(self._settings.zones())
         false = [pick for pick in self.witness.picks if pick.false]
         result = Result(
@@ -248,7 +254,9 @@ class Mission:
         if not question.frame_id or question.mark is None:
             return None
         path = self._out / f"{question.id}.png"
-        question_picture(self.frames.get(question.frame_id).rgb, question.mark).save(path)
+        box = question.mark
+        picture = from_array(self.frames.get(question.frame_id).rgb)
+        save_png(question_picture(picture, (box.x0, box.y0, box.x1, box.y1)), path)
         return path
 
 

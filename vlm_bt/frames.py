@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import OrderedDict
 from dataclasses import dataclass
-from multiprocessing import resource_tracker, shared_memory
+from multiprocessing import shared_memory
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,10 +124,6 @@ class FrameReader:
         memory = self._open.get(handle.memory)
         if memory is None:
             memory = shared_memory.SharedMemory(name=handle.memory)
-            # Python < 3.13 hands every attached segment to the resource tracker, which then unlinks it at exit of
-            # this process although another one owns it (CPython issue 82300).
-            with contextlib.suppress(Exception):
-                resource_tracker.unregister(memory._name, "shared_memory")  # type: ignore[attr-defined]
             self._open[handle.memory] = memory
         rgb, depth = _arrays(memory, handle.intrinsics)
         return _frame(handle, rgb.copy(), depth.copy())

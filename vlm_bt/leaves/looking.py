@@ -15,6 +15,9 @@ Step = Generator[Ticket[Any], Outcome, Outcome]
 
 OVERHEAD = "overhead"
 REUSE_S = 0.5
+HIDDEN_SHARE = 0.008
+"""An arm or a person over the bench: what they cover cannot be told, so another frame is taken."""
+LOOKS_AT_MOST = 20
 
 
 def look(ports: Ports, *, fresh: bool = False) -> Step:
@@ -26,15 +29,20 @@ def look(ports: Ports, *, fresh: bool = False) -> Step:
     newer = memory.seen_s > ports.arm.state.last_motion_s
     if not fresh and newer and ports.clock.now_s - memory.seen_s <= REUSE_S and memory.frame_id in ports.frames:
         return Outcome()
-    shot = ports.camera.request(OVERHEAD)
-    taken = yield shot
-    if not taken.ok:
-        return taken
-    frame_id = shot.value
-    ticket: Ticket[Segmented] = ports.vision.submit(Segment(frame_id))
-    seen = yield ticket
-    if not seen.ok:
-        return seen
+    for _ in range(LOOKS_AT_MOST):
+        shot = ports.camera.request(OVERHEAD)
+        taken = yield shot
+        if not taken.ok:
+            return taken
+        frame_id = shot.value
+        ticket: Ticket[Segmented] = ports.vision.submit(Segment(frame_id))
+        seen = yield ticket
+        if not seen.ok:
+            return seen
+        if ticket.value.hidden <= HIDDEN_SHARE:
+            break
+    else:
+        return Outcome("camera_lost", f"something tall covers {ticket.value.hidden:.0%} of the bench")
     frame = ports.frames.handle(frame_id)
     if memory.frame_id in ports.frames:
         ports.frames.unpin(memory.frame_id)

@@ -1,48 +1,111 @@
-"""What a mission has learnt, mostly from people: scoped, listed, revocable."""
+"""What a mission has learnt and was told: scoped, listed, revocable."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, get_args
 
 Scope = Literal["object", "kind", "mission"]
+SCOPES: tuple[str, ...] = get_args(Scope)
 
 
 @dataclass(frozen=True)
 class Fact:
-    """Something that holds: of one object (by its track's id), of a kind (by its name), or of the whole mission.
+    """One thing that was learnt.
 
-    `by` is who said so ("person", "model"); `stamp_s` when, on the mission's clock.
+    Attributes:
+        scope: Whether it is about one object, about every object of a kind, or about the mission.
+        subject: The object's id or the kind's name; "" for the mission.
+        key, value: What is said of it, as `identity`, "Allen wrench"; the value is a plain JSON value.
+        by: Who said so: "person", or the name of what found out.
+        stamp_s: When it was said, on the Clock.
     """
 
+    id: str
     scope: Scope
     subject: str
     key: str
-    value: str
+    value: Any
     by: str
     stamp_s: float
+    revoked: bool = False
+
+    def __str__(self) -> str:
+        about = "" if self.scope == "mission" else f"{self.subject}: "
+        return f"{about}{self.key} = {self.value} (by {self.by}{', revoked' if self.revoked else ''})"
 
 
 class Facts:
-    """The latest word on every (scope, subject, key)."""
+    """The facts of one mission. Nothing is ever deleted: a revoked fact stays in the list and is used no more.
 
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, str, str], Fact] = {}
+    Of several facts about the same thing a person's word stands over anything else, then the one said last stands;
+    an answer that is written down late keeps the time at which it was given.
+    """
 
-    def remember(self, scope: Scope, subject: str, key: str, value: str, *, by: str, stamp_s: float) -> Fact:
-        """What was said before of the same thing is replaced."""
-        fact = Fact(scope, subject, key, value, by, stamp_s)
-        self._known[(scope, subject, key)] = fact
+    def __init__(self, facts: Iterable[Fact] = ()) -> None:
+        self._facts: list[Fact] = list(facts)
+
+    def remember(
+        self, scope: Scope, subject: str, key: str, value: Any, by: str = "person", stamp_s: float = 0.0
+    ) -> Fact:
+        """Write a fact down.
+
+        Raises:
+            ValueError: An unknown scope.
+            TypeError: The value is no plain JSON value.
+        """
+        if scope not in SCOPES:
+            raise ValueError(f"unknown scope {scope!r} of a fact; known: {', '.join(SCOPES)}")
+        json.dumps(value)
+        fact = Fact(f"fact-{len(self._facts) + 1}", scope, subject, key, value, by, stamp_s)
+        self._facts.append(fact)
         return fact
 
-    def recall(self, scope: Scope, subject: str, key: str) -> str | None:
-        fact = self._known.get((scope, subject, key))
-        return fact.value if fact else None
+    def recall(self, scope: Scope, subject: str, key: str) -> Any:
+        """The value that stands; None where nothing is known."""
+        fact = self.fact(scope, subject, key)
+        return None if fact is None else fact.value
 
-    def revoke(self, scope: Scope, subject: str, key: str) -> bool:
-        """True where there was something to take back."""
-        return self._known.pop((scope, subject, key), None) is not None
+    def fact(self, scope: Scope, subject: str, key: str) -> Fact | None:
+        """The fact that stands."""
+        standing = [
+            f for f in self._facts if not f.revoked and (f.scope, f.subject, f.key) == (scope, subject, key)
+        ]
+        if not standing:
+            return None
+        best = max(range(len(standing)), key=lambda n: (standing[n].by == "person", standing[n].stamp_s, n))
+        return standing[best]
 
-    def listed(self) -> list[dict[str, Any]]:
-        """Every fact as JSON, oldest first."""
-        return [asdict(fact) for fact in sorted(self._known.values(), key=lambda fact: fact.stamp_s)]
+    def about(self, scope: Scope, subject: str) -> tuple[Fact, ...]:
+        """Every fact about a subject that is not revoked, in the order in which they were written down."""
+        return tuple(f for f in self._facts if not f.revoked and (f.scope, f.subject) == (scope, subject))
+
+    def revoke(self, scope: Scope, subject: str, key: str) -> int:
+        """Take back everything that was said of it; how many facts that were."""
+        count = 0
+        for n, fact in enumerate(self._facts):
+            if not fact.revoked and (fact.scope, fact.subject, fact.key) == (scope, subject, key):
+                self._facts[n] = replace(fact, revoked=True)
+                count += 1
+        return count
+
+    def revoke_fact(self, fact_id: str) -> bool:
+        """Take back one fact; False where there is none that stands under this id."""
+        for n, fact in enumerate(self._facts):
+            if fact.id == fact_id and not fact.revoked:
+                self._facts[n] = replace(fact, revoked=True)
+                return True
+        return False
+
+    def all(self) -> tuple[Fact, ...]:
+        """Everything, also what was revoked, in the order in which it was written down."""
+        return tuple(self._facts)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        return [asdict(fact) for fact in self._facts]
+
+    @classmethod
+    def from_json(cls, data: Iterable[Mapping[str, Any]]) -> Facts:
+        return cls(Fact(**entry) for entry in data)

@@ -104,7 +104,7 @@ def deproject(frame: Frame, u: ArrayLike, v: ArrayLike) -> Array:
     depth[depth <= 0] = np.nan
     points = rays(lens, column, row) * depth[..., None]
     pose = frame.pose_camera_in_base
-    return points @ rotation_of(pose.quaternion).T + np.asarray(pose.position)
+    return np.asarray(points @ rotation_of(pose.quaternion).T + np.asarray(pose.position))
 
 
 def deproject_box(box: Box, frame: Frame) -> Array:
@@ -131,4 +131,5 @@ def rectangle(
     """(4, 2) corners, counter-clockwise, metres, base frame."""
     along = np.array([math.cos(yaw_rad), math.sin(yaw_rad)]) * length_m / 2
     across = np.array([-math.sin(yaw_rad), math.cos(yaw_rad)]) * width_m / 2
-    return np.asarray(centre) + np.array([along + across, across - along, -along - across, along - across])
+    corners = np.array([along + across, across - along, -along - across, along - across])
+    return np.asarray(corners + np.asarray(centre))

@@ -12,6 +12,8 @@ from vlm_bt.scene.geometry import Array, half_turn
 from vlm_bt.scene.tabletop import Segmentation
 from vlm_bt.types import Footprint, Grasp
 
+Flags = NDArray[np.bool_]
+
 
 @dataclass(frozen=True)
 class GraspLimits:
@@ -48,12 +50,12 @@ _SPAN_M = 0.044
 _GAP_BINS = 3
 _TURNS_RAD = tuple(math.radians(d) for d in (0, -15, 15, -30, 30))
 
-Flags = NDArray[np.bool_]
-
-
 @dataclass(frozen=True, eq=False)
 class _Jaws:
-    """K candidates and what the jaws would find there. `centre`: (K, 2), the other arrays (K,), metres and radians."""
+    """K candidates and what the jaws would find there. `centre`: (K, 2), the other arrays (K,), metres and radians.
+
+    `astride`: a finger comes down between two parts of the thing.
+    """
 
     centre: Array
     yaw: Array
@@ -61,6 +63,7 @@ class _Jaws:
     height: Array
     ragged: Array
     covered: Array
+    astride: Flags
 
 
 def plan_grasps(found: Segmentation, region: int, limits: GraspLimits = LIMITS, count: int = 12) -> list[Grasp]:
@@ -104,7 +107,7 @@ def _points(found: Segmentation, region: int) -> tuple[Array, Array]:
         slice(thing.box.y0 - view.y0, thing.box.y1 - view.y0),
         slice(thing.box.x0 - view.x0, thing.box.x1 - view.x0),
     )
-    mask = thing.mask
+    mask = thing.core
     if thing.pixels > 900:
         thin = np.zeros_like(mask)
         thin[::2, ::2] = thin[1::2, 1::2] = True
@@ -177,7 +180,8 @@ def _measure(points: Array, heights: Array, centres: Array, yaws: Array, limits:
     height = np.where(inside, heights[None], 0.0).max(1)
     shift = ((most + least) / 2)[:, None]
     ragged, covered = _sides(along, closing, inside, limits.finger_wide_m)
-    return _Jaws(centres + shift * np.column_stack([-s, c]), yaws, width, height, ragged, covered)
+    astride = np.asarray((strip & ~inside).any(1))
+    return _Jaws(centres + shift * np.column_stack([-s, c]), yaws, width, height, ragged, covered, astride)
 
 
 def _extent(filled: Flags) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -220,6 +224,7 @@ def _chosen(jaws: _Jaws, which: Flags) -> _Jaws:
         jaws.height[which],
         jaws.ragged[which],
         jaws.covered[which],
+        jaws.astride[which],
     )
 
 
@@ -239,7 +244,7 @@ def _room(found: Segmentation, region: int, jaws: _Jaws, limits: GraspLimits) ->
     under_finger = (np.abs(u) <= limits.finger_wide_m / 2)[None, None]
     foreign_wide = (high & ~own).any(2)
     foreign_tight = (high & ~own & under_finger).any(2)
-    mine = (high & own & under_finger).any(2)
+    mine = (high & own & (np.abs(u) <= limits.finger_wide_m / 2 + 0.002)[None, None]).any(2)
     out = np.abs(w)[None]
     half = jaws.width[:, None] / 2
     margin, nudging = np.zeros(len(jaws.yaw)), np.zeros(len(jaws.yaw), bool)
@@ -285,6 +290,7 @@ def _score(jaws: _Jaws, shape: Footprint, middle: Array, margin: Array, limits: 
     score -= 0.30 * (1.0 - np.clip((jaws.height - 0.003) / 0.009, 0.0, 1.0))
     score -= 0.10 * (limits.margins_m[0] - margin) / limits.margins_m[0]
     score -= 0.20 * np.clip((jaws.width - 0.055) / 0.015, 0.0, 1.0)
+    score -= 0.20 * jaws.astride
     return np.asarray(score)
 
 

@@ -56,11 +56,19 @@ def standing(height_m: NDArray[np.float32], shut: Mask, pixel_m: float) -> list[
     return out
 
 
-def tighten(height_m: NDArray[np.float32], loose: Mask) -> Mask:
-    """The outline at half of the local height: smoothing has spread tall things over their rim."""
+def tighten(height_m: NDArray[np.float32], loose: Mask) -> tuple[Mask, Mask]:
+    """The outline at half of the local height, because smoothing has spread tall things over their rim; and its core.
+
+    On the side away from the camera a smoothed rim of a tall thing hangs in the air beyond it, so its pixels say
+    nothing of where it ends: the core leaves them out, and is the outline itself for flat things.
+    """
     crest = ndimage.maximum_filter(np.where(loose, height_m, np.float32(0)), 7)
     tight: Mask = loose & (height_m > np.maximum(np.float32(LOW_M), np.float32(0.5) * crest))
-    return tight if tight.sum() > 0.3 * loose.sum() else loose
+    if tight.sum() < 0.3 * loose.sum():
+        return loose, loose
+    share = np.clip(0.5 + (crest - 0.008) / 0.048, 0.5, 0.75)
+    core: Mask = tight & (height_m > share * crest)
+    return tight, core if core.sum() > 0.3 * tight.sum() else tight
 
 
 def _joined(
@@ -86,7 +94,7 @@ def _joined(
 
 def _pixels(labels: NDArray[np.int32], n: int, place: tuple[slice, slice]) -> NDArray[np.float64]:
     """(N, 2) rows and columns of a part."""
-    return np.argwhere(labels[place] == n) + [place[0].start, place[1].start]
+    return np.asarray(np.argwhere(labels[place] == n) + np.array([place[0].start, place[1].start]), float)
 
 
 def _one_thing(

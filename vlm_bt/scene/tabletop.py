@@ -35,6 +35,7 @@ class Region:
     Attributes:
         index: What `Segmentation.region` takes; `Segmentation.labels` holds index + 1.
         box: In the whole picture. mask: the thing's pixels inside the box.
+        core: Those of them whose place on the bench is sure.
         near: The box widened by 10 px (cut at the picture's edge): 0 bench, 1 this thing, 2 other things.
         near_at: Column and row of the upper left corner of `near`.
         centroid: Column and row of the middle of its pixels.
@@ -45,6 +46,7 @@ class Region:
     index: int
     box: Box
     mask: Mask
+    core: Mask
     near: NDArray[np.uint8]
     near_at: tuple[int, int]
     footprint: Footprint
@@ -60,7 +62,7 @@ class Segmentation:
 
     Attributes:
         view: The part of the picture that shows the bench; the arrays cover it.
-        height_m: (h, w) float32 metres above the bench, smoothed.
+        height_m: (h, w) float32 metres above the bench, smoothed; 0 on the rims that smoothing smears around things.
         labels: (h, w) int16: 0 bench, i + 1 region i, -1 walls, the robot and patches without depth.
         points: (h, w, 2) float32 x and y of every pixel, metres, base frame.
         regions: Things on the open bench, by row and then column of their middle.
@@ -138,11 +140,14 @@ def segment(frame: Frame, zones_with_walls: Sequence[Zone] = (), area: Area = BE
         inner.append((zone.name, part, *_inside(height[part], points[part], walls, zone)))
     labels = blank.copy()
     labels[shut & (height > LOW_M)] = -1
-    regions = _describe(frame, found, standing(height, shut, pixel), pixel, 0, "")
+    loose = standing(height, shut, pixel)
+    tight = [(box, *tighten(height[box.y0 : box.y1, box.x0 : box.x1], mask)) for box, mask in loose]
+    regions = _describe(frame, found, tight, pixel, 0, "")
     contents: tuple[Region, ...] = ()
     for name, part, above, closed in inner:
-        masks = [(_placed(box, part), mask) for box, mask in standing(above, closed, pixel)]
+        masks = [(_placed(box, part), mask, mask) for box, mask in standing(above, closed, pixel)]
         contents += _describe(frame, found, masks, pixel, len(regions) + len(contents), name)
+    _flatten_rims(height, loose, tight)
     for region in regions + contents:
         box = _shifted(region.box, view)
         labels[box][region.mask] = region.index + 1
@@ -255,19 +260,16 @@ def _aligned(frame: Frame, bench: Bench, containers: Sequence[Zone]) -> Bench:
 
 
 def _describe(
-    frame: Frame, found: Segmentation, masks: list[tuple[Box, Mask]], pixel_m: float, first: int, container: str
+    frame: Frame, found: Segmentation, masks: list[tuple[Box, Mask, Mask]], pixel_m: float, first: int, container: str
 ) -> tuple[Region, ...]:
     """Regions of masks (boxes in the view), in order of their middles, without neighbours as yet."""
     regions = []
-    for box, loose in masks:
-        part = (slice(box.y0, box.y1), slice(box.x0, box.x1))
-        heights = found.height_m[part]
-        mask = tighten(heights, loose)
+    for box, mask, core in masks:
         rows, columns = np.nonzero(mask)
         r0, r1, c0, c1 = rows.min(), rows.max() + 1, columns.min(), columns.max() + 1
-        mask = mask[r0:r1, c0:c1]
+        mask, core = mask[r0:r1, c0:c1], core[r0:r1, c0:c1]
         inner = (slice(box.y0 + r0, box.y0 + r1), slice(box.x0 + c0, box.x0 + c1))
-        edge = rim(mask)
+        edge = rim(core)
         points = found.points[inner]
         pixels = int(mask.sum())
         footprint = footprint_of(
@@ -279,11 +281,20 @@ def _describe(
         whole = Box(x0, y0, x0 + mask.shape[1], y0 + mask.shape[0])
         red, green, blue = frame.rgb[whole.y0 : whole.y1, whole.x0 : whole.x1][mask].mean(0).tolist()
         middle = (float(columns.mean() - c0 + x0), float(rows.mean() - r0 + y0))
+        colour = (red, green, blue)
         regions.append(
-            Region(0, whole, mask, mask.view(np.uint8), (x0, y0), footprint, middle, (red, green, blue), pixels, container)
+            Region(0, whole, mask, core, mask.view(np.uint8), (x0, y0), footprint, middle, colour, pixels, container)
         )
     regions.sort(key=lambda r: (round(r.centroid[1]), round(r.centroid[0]), r.box.y0, r.box.x0))
     return tuple(replace(region, index=first + n) for n, region in enumerate(regions))
+
+
+def _flatten_rims(
+    height: NDArray[np.float32], loose: Sequence[tuple[Box, Mask]], tight: Sequence[tuple[Box, Mask, Mask]]
+) -> None:
+    """Put down what stood only because smoothing smeared a thing over its rim: no finger would touch it."""
+    for (box, smeared), (_, mask, _) in zip(loose, tight, strict=True):
+        height[box.y0 : box.y1, box.x0 : box.x1][smeared & ~mask] = 0.0
 
 
 def _on(point: tuple[float, float], area: Area) -> bool:

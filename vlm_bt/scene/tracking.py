@@ -1,23 +1,28 @@
-"""Following things from look to look: one id for a thing for as long as nobody moves it."""
+"""Names for things: an object keeps its id from frame to frame for as long as nobody moves it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from vlm_bt.scene.geometry import line_angle
 from vlm_bt.types import Box, Footprint, LocatedObject
 
 GATE_M = 0.025
 AREA_RATIO = 2.2
-FAR = 1e6
+TOUCHED_GATE_M = 0.006
+TOUCHED_TURN_RAD = math.radians(8)
+MOVED_GATE_M = 0.060
+_NEVER = 1e6
 
 
 class Seen(Protocol):
-    """A region of one segmentation, as far as tracking needs it."""
+    """What a tracker wants of a region."""
 
     @property
     def index(self) -> int: ...
@@ -29,56 +34,116 @@ class Seen(Protocol):
     def footprint(self) -> Footprint: ...
 
 
-class Tracker:
-    """Gives every thing an id and keeps it while the thing stays within 25 mm and keeps its size.
+@dataclass
+class _Track:
+    """`unseen`: frames in a row without it. `wary`: something touched its surroundings. `sent`: where an arm put it."""
 
-    A thing that is hidden for some looks keeps its id for `patience` looks.
+    object: LocatedObject
+    unseen: int = 0
+    wary: bool = False
+    sent: tuple[float, float] | None = None
+
+
+class Tracker:
+    """Follows things that lie still.
+
+    Args:
+        keep_unseen: A track that is missed in more frames than this in a row is forgotten; an arm or a person may
+            hide a thing for a while.
     """
 
-    def __init__(self, patience: int = 3) -> None:
-        self._patience = patience
-        self._tracks: dict[str, LocatedObject] = {}
-        self._missed: dict[str, int] = {}
+    def __init__(self, keep_unseen: int = 5) -> None:
+        self._keep_unseen = keep_unseen
+        self._tracks: dict[str, _Track] = {}
         self._count = 0
 
+    @property
+    def objects(self) -> tuple[LocatedObject, ...]:
+        """Everything that was seen in the newest frame, in the order of that frame's regions."""
+        seen = [track.object for track in self._tracks.values() if track.unseen == 0]
+        return tuple(sorted(seen, key=lambda thing: thing.region))
+
     def update(self, regions: Sequence[Seen], frame_id: str, stamp_s: float) -> list[LocatedObject]:
-        """Match the regions of a new look with what is known; returns what is seen now, in the regions' order."""
-        names = list(self._tracks)
-        matched = self._match([self._tracks[name] for name in names], regions)
-        seen = []
-        for column, region in enumerate(regions):
-            name = names[matched[column]] if column in matched else self._new_id()
+        """Match a frame's regions with the known things; one located object per region, in their order.
+
+        What matches nothing within 25 mm and a factor of 2.2 in area gets a new id. Around a place that was
+        `touched`, a thing keeps its id only where it lies as it lay, within 6 mm and 8 degrees.
+        """
+        names = sorted(self._tracks, key=_number)
+        taken = self._match(names, regions)
+        out = []
+        for region, name in zip(regions, taken, strict=True):
+            if name is None:
+                self._count += 1
+                name = f"object-{self._count}"
             thing = LocatedObject(name, frame_id, region.index, region.box, region.footprint, stamp_s)
-            self._tracks[name] = thing
-            self._missed[name] = 0
-            seen.append(thing)
-        now = {thing.id for thing in seen}
+            self._tracks[name] = _Track(thing)
+            out.append(thing)
         for name in names:
-            if name not in now:
-                self._missed[name] += 1
-                if self._missed[name] > self._patience:
-                    self.forget(name)
-        return seen
+            if name not in taken:
+                track = self._tracks[name]
+                track.unseen += 1
+                if track.unseen > self._keep_unseen or (track.wary and track.sent is None):
+                    del self._tracks[name]
+        return out
 
     def forget(self, object_id: str) -> None:
-        """The thing was moved: what lies there next is a new one."""
+        """Its id is never given again. Nothing happens where there is no such thing."""
         self._tracks.pop(object_id, None)
-        self._missed.pop(object_id, None)
 
-    def _new_id(self) -> str:
-        self._count += 1
-        return f"object-{self._count}"
+    def moved(self, object_id: str, to: tuple[float, float] | None = None) -> None:
+        """An arm took it away. With `to`, metres, base frame, it keeps its id if it turns up within 60 mm of there."""
+        track = self._tracks.get(object_id)
+        if track is None:
+            return
+        if to is None:
+            self.forget(object_id)
+            return
+        track.object = replace(track.object, footprint=replace(track.object.footprint, centre=to))
+        track.sent, track.unseen = to, max(track.unseen, 1)
 
-    def _match(self, tracks: Sequence[LocatedObject], regions: Sequence[Seen]) -> dict[int, int]:
-        """Region index in the list to track index in the list, with the least distance in all."""
-        if not tracks or not regions:
-            return {}
-        cost = np.array([[_distance(track.footprint, region.footprint) for region in regions] for track in tracks])
-        rows, columns = linear_sum_assignment(cost)
-        return {int(c): int(r) for r, c in zip(rows, columns, strict=True) if cost[r, c] < FAR}
+    def touched(self, centre: tuple[float, float], radius_m: float) -> tuple[str, ...]:
+        """Something moved around there: names of the things that reach into the circle, whose places are stale."""
+        ids = []
+        for name in sorted(self._tracks, key=_number):
+            shape = self._tracks[name].object.footprint
+            if _distance(shape, centre) <= radius_m:
+                self._tracks[name].wary = True
+                ids.append(name)
+        return tuple(ids)
+
+    def _match(self, names: Sequence[str], regions: Sequence[Seen]) -> list[str | None]:
+        taken: list[str | None] = [None] * len(regions)
+        if not names or not regions:
+            return taken
+        cost = np.array([[self._cost(self._tracks[name], region.footprint) for region in regions] for name in names])
+        for row, column in zip(*linear_sum_assignment(cost), strict=True):
+            if cost[row, column] < _NEVER:
+                taken[int(column)] = names[int(row)]
+        return taken
+
+    def _cost(self, track: _Track, seen: Footprint) -> float:
+        """Metres apart, with something on top for another size; `_NEVER` where it cannot be the same thing."""
+        known = track.object.footprint
+        apart = math.hypot(known.centre[0] - seen.centre[0], known.centre[1] - seen.centre[1])
+        ratio = max(known.area_m2, 1e-6) / max(seen.area_m2, 1e-6)
+        size = abs(math.log(ratio))
+        gate = MOVED_GATE_M if track.sent is not None else TOUCHED_GATE_M if track.wary else GATE_M
+        if apart > gate or size > math.log(AREA_RATIO):
+            return _NEVER
+        slender = known.length_m > 1.5 * known.width_m
+        if track.wary and track.sent is None and slender and line_angle(known.yaw_rad, seen.yaw_rad) > TOUCHED_TURN_RAD:
+            return _NEVER
+        return apart + 0.01 * size
 
 
-def _distance(a: Footprint, b: Footprint) -> float:
-    apart = math.hypot(a.centre[0] - b.centre[0], a.centre[1] - b.centre[1])
-    ratio = max(a.area_m2, b.area_m2) / max(min(a.area_m2, b.area_m2), 1e-6)
-    return apart if apart <= GATE_M and ratio <= AREA_RATIO else FAR
+def _number(object_id: str) -> int:
+    return int(object_id.rpartition("-")[2])
+
+
+def _distance(shape: Footprint, point: tuple[float, float]) -> float:
+    """From a point to a footprint's rectangle, metres."""
+    dx, dy = point[0] - shape.centre[0], point[1] - shape.centre[1]
+    c, s = math.cos(shape.yaw_rad), math.sin(shape.yaw_rad)
+    out_along = max(abs(c * dx + s * dy) - shape.length_m / 2, 0.0)
+    return math.hypot(out_along, max(abs(c * dy - s * dx) - shape.width_m / 2, 0.0))

@@ -58,8 +58,7 @@ class Kinematics:
 
     def __init__(self, robot: str = OWN_ARM) -> None:
         spec = arm_spec(robot)
-        for name in ("left_finger", "right_finger"):
-            _drop_finger(spec, name)
+        _drop_fingers(spec)
         self._model = spec.compile()
         self._data = mujoco.MjData(self._model)
         self._site = self._model.site("tcp").id
@@ -85,9 +84,7 @@ class Kinematics:
         matrix = self._data.site_xmat[self._site]
         return math.atan2(matrix[3], matrix[0])
 
-    def solve(
-        self, position: Point3, yaw_rad: float, start: Joints | None = None
-    ) -> Joints | Unreachable:
+    def solve(self, position: Point3, yaw_rad: float, start: Joints | None = None) -> Joints | Unreachable:
         """Joints for a hand that points straight down with its tool centre point at `position`.
 
         Args:
@@ -136,9 +133,9 @@ class Kinematics:
         options = [nearest_half_turn(yaw_rad), nearest_half_turn(yaw_rad) + math.pi]
 
         def effort(yaw: float) -> float:
-            last = self.seed(position, yaw)[-1]
-            room = max(0.0, abs(last - (self.lower[-1] + self.upper[-1]) / 2) - 2.2)
-            return 4.0 * room + (abs(last - near[-1]) if near is not None else abs(last - _READY[-1]))
+            last = float(self.seed(position, yaw)[-1])
+            room = max(0.0, abs(last - float(self.lower[-1] + self.upper[-1]) / 2) - 2.2)
+            return 4.0 * room + abs(last - float(_READY[-1] if near is None else near[-1]))
 
         return tuple(sorted(options, key=effort))
 
@@ -187,19 +184,13 @@ class Kinematics:
 
 
 def _close(error: NDArray[np.float64]) -> bool:
-    return bool(
-        np.linalg.norm(error[:3]) < POSITION_TOLERANCE_M and np.linalg.norm(error[3:]) < ANGLE_TOLERANCE_RAD
-    )
+    return bool(np.linalg.norm(error[:3]) < POSITION_TOLERANCE_M and np.linalg.norm(error[3:]) < ANGLE_TOLERANCE_RAD)
 
 
-def _drop_finger(spec: mujoco.MjSpec, name: str) -> None:
-    for tendon in list(spec.tendons):
-        spec.delete(tendon)
-    for group in (spec.equalities, spec.excludes):
+def _drop_fingers(spec: mujoco.MjSpec) -> None:
+    """Leave only the seven joints, and what refers to nothing else."""
+    for group in (spec.actuators, spec.tendons, spec.equalities, spec.excludes):
         for element in list(group):
             spec.delete(element)
-    for actuator in list(spec.actuators):
-        spec.delete(actuator)
-    body = spec.body(name)
-    if body is not None:
-        spec.delete(body)
+    for name in ("left_finger", "right_finger"):
+        spec.delete(spec.body(name))

@@ -82,9 +82,7 @@ def joint_move(kinematics: Kinematics, start: Joints, end: Joints, floor_z_m: fl
     return timed(kinematics, knots)
 
 
-def straight_line(
-    kinematics: Kinematics, knots: Sequence[Joints], top_speed_m_s: float, length_m: float
-) -> Trajectory:
+def straight_line(kinematics: Kinematics, knots: Sequence[Joints], top_speed_m_s: float, length_m: float) -> Trajectory:
     """Along `Kinematics.line`, no faster than `top_speed_m_s` at the tool centre point."""
     return timed(kinematics, knots, shortest_s=length_m * _PEAK_SPEED / top_speed_m_s)
 
@@ -131,7 +129,8 @@ def _curve(knots: Joints, u: NDArray[np.float64]) -> tuple[Joints, Joints]:
     index = np.minimum((u * spans).astype(int), spans - 1)
     t = (u * spans - index)[:, None]
     p0, p1, m0, m1 = knots[index], knots[index + 1], tangents[index], tangents[index + 1]
-    points = (2 * t**3 - 3 * t**2 + 1) * p0 + (t**3 - 2 * t**2 + t) * m0 + (3 * t**2 - 2 * t**3) * p1 + (t**3 - t**2) * m1
+    blend = 3 * t**2 - 2 * t**3
+    points = p0 + blend * (p1 - p0) + (t**3 - 2 * t**2 + t) * m0 + (t**3 - t**2) * m1
     slopes = 6 * (t**2 - t) * (p0 - p1) + (3 * t**2 - 4 * t + 1) * m0 + (3 * t**2 - 2 * t) * m1
     return points, slopes * spans
 

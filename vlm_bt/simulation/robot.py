@@ -118,12 +118,12 @@ def arm_spec(name: str = OWN_ARM) -> mujoco.MjSpec:
     try:
         import mujoco_menagerie  # type: ignore[import-not-found,unused-ignore]
     except ImportError as missing:
-        raise ConfigError(f"robot {name!r} needs the library mujoco-menagerie: pip install mujoco-menagerie") from missing
+        raise ConfigError(f"robot {name!r} comes with a library: pip install mujoco-menagerie") from missing
     try:
         spec = mujoco_menagerie.get(name).spec("panda")
     except Exception as cause:
         raise ConfigError(
-            f"robot {name!r} is downloaded at first use and that failed ({cause}); use {OWN_ARM!r}, which needs no download"
+            f"robot {name!r} is downloaded when first used, and that failed ({cause}); {OWN_ARM!r} needs no download"
         ) from cause
     _fit_menagerie_panda(spec)
     return spec
@@ -183,10 +183,7 @@ def _add_hand(spec: mujoco.MjSpec, flange: Any) -> None:
     equality.objtype = mujoco.mjtObj.mjOBJ_JOINT
     equality.data[:2] = (0.0, 1.0)
     equality.solref[:2] = (0.004, 1.0)
-    tendon = spec.add_tendon(name="opening")
-    for joint in FINGER_JOINTS:
-        tendon.wrap_joint(joint, 1.0)
-    _drive_gripper(spec.add_actuator(name=GRIPPER, target="opening", trntype=mujoco.mjtTrn.mjTRN_TENDON))
+    _drive_fingers(spec)
 
 
 def _add_tool_centre(hand: Any) -> None:
@@ -228,7 +225,12 @@ def _make_pad(geom: Any) -> None:
     geom.solimp[:3] = (0.97, 0.99, 0.001)
 
 
-def _drive_gripper(actuator: Any) -> None:
+def _drive_fingers(spec: mujoco.MjSpec) -> None:
+    """One drive for both fingers; its length and its control are the opening, metres."""
+    tendon = spec.add_tendon(name="opening")
+    for joint in FINGER_JOINTS:
+        tendon.wrap_joint(joint, 1.0)
+    actuator = spec.add_actuator(name=GRIPPER, target="opening", trntype=mujoco.mjtTrn.mjTRN_TENDON)
     actuator.set_to_position(kp=GRIP_STIFFNESS_N_M, kv=40.0)
     actuator.ctrlrange = (-0.02, MAX_OPENING_M)
     actuator.ctrllimited = mujoco.mjtLimited.mjLIMITED_TRUE
@@ -248,13 +250,14 @@ def _fit_menagerie_panda(spec: mujoco.MjSpec) -> None:
         elif geom.parent.name != "hand" and geom.type == mujoco.mjtGeom.mjGEOM_BOX:
             _make_pad(geom)
     for index, actuator in enumerate(spec.actuators[:7]):
+        actuator.name = ACTUATORS[index]
         actuator.set_to_position(kp=STIFFNESS[index], kv=DAMPING[index])
-    gripper = spec.actuators[7]
-    gripper.name = GRIPPER
-    # Its tendon is the mean of the fingers, ours their sum.
-    for tendon in spec.tendons:
-        tendon.wrap[0].coef = tendon.wrap[1].coef = 1.0
-    _drive_gripper(gripper)
+    for key in list(spec.keys):
+        spec.delete(key)
+    spec.delete(spec.actuators[7])
+    for tendon in list(spec.tendons):
+        spec.delete(tendon)
+    _drive_fingers(spec)
     _add_tool_centre(spec.body("hand"))
 
 

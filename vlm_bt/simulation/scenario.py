@@ -47,6 +47,7 @@ Clutter = Literal["mission", "training"]
 _GAP_M = 0.012
 _SCREW_GAP_M = 0.010
 _OWN_ZONE_MARGIN_M = 0.03
+_ROOM_M2 = 0.25
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,7 @@ def outline_at(item: Item, margin_m: float = 0.0) -> BaseGeometry:
 def _place_all(seed: int, items: Sequence[Item], clutter: Clutter) -> tuple[Item, ...]:
     """Scatter items without touching; large ones look for a place first. Starts over where one finds none."""
     large_first = sorted(range(len(items)), key=lambda i: -_area(items[i]))
-    for attempt in range(40):
+    for attempt in range(40 if sum(map(_area, items)) < _ROOM_M2 else 0):
         rng = np.random.default_rng([seed, 2, attempt])
         placed: dict[int, Item] = {}
         taken: list[BaseGeometry] = []

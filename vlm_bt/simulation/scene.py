@@ -181,11 +181,14 @@ def _add_bench(spec: mujoco.MjSpec, scenario: Scenario, tops: tuple[str, ...]) -
 
 
 def _add_bin(world: Any, zone: Zone) -> None:
-    """A thin bottom and four walls that stand inside the zone's edge."""
+    """Four walls that stand inside the zone's edge, and a bottom that is only drawn.
+
+    A thin solid bottom would swallow what is dropped: once past its middle, contacts push a thing down.
+    """
     wall = 0.0025
     x, y = sum(zone.x) / 2, sum(zone.y) / 2
     half_x, half_y = (zone.x[1] - zone.x[0]) / 2, (zone.y[1] - zone.y[0]) / 2
-    shapes = [((x, y, 0.001), (half_x, half_y, 0.001))]
+    shapes = [((x, y, 0.0003), (half_x, half_y, 0.0003))]
     for sign in (1, -1):
         shapes.append(((x + sign * (half_x - wall), y, BIN_WALL_M / 2), (wall, half_y, BIN_WALL_M / 2)))
         shapes.append(((x, y + sign * (half_y - wall), BIN_WALL_M / 2), (half_x, wall, BIN_WALL_M / 2)))
@@ -193,7 +196,7 @@ def _add_bin(world: Any, zone: Zone) -> None:
         colour = (0.10, 0.13, 0.17, 1.0) if index == 0 else (0.16, 0.22, 0.30, 1.0)
         geom = _drawn_box(world, centre, half, colour)
         geom.name = f"bin_{index}"
-        geom.contype = geom.conaffinity = 1
+        geom.contype = geom.conaffinity = 1 if index > 0 else 0
 
 
 def _drawn_box(world: Any, centre: Any, half: Any, colour: tuple[float, ...]) -> Any:

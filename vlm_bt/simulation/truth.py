@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import mujoco
 import numpy as np
 from shapely.geometry import MultiPoint, Point, Polygon
 from shapely.geometry.base import BaseGeometry
@@ -15,8 +16,6 @@ from vlm_bt.simulation.scenario import BENCH_X, BENCH_Y, Item
 from vlm_bt.simulation.tools import make_tool
 from vlm_bt.simulation.world import World
 from vlm_bt.types import Zone
-
-import mujoco  # isort: skip  (after `world`, which chooses the drawing library)
 
 Judgement = Literal["sorted", "wrong_zone", "on_floor", "unsorted"]
 NEAR_M = 0.040
@@ -96,9 +95,7 @@ class Truth:
         """
         details = tuple(self._judge(item, zones) for item in self._world.scenario.items)
         count = {judgement: sum(one.judgement == judgement for one in details) for judgement in _JUDGEMENTS}
-        return Score(
-            len(details), count["sorted"], count["wrong_zone"], count["on_floor"], count["unsorted"], details
-        )
+        return Score(len(details), count["sorted"], count["wrong_zone"], count["on_floor"], count["unsorted"], details)
 
     def _judge(self, item: Item, zones: Mapping[str, Zone]) -> ItemScore:
         place, began = self._position(item), self._began[item.name]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+import mujoco
+
 from vlm_bt.frames import FrameStore
-from vlm_bt.simulation import drawing
 from vlm_bt.simulation.arm import SimulatedArm
 from vlm_bt.simulation.cameras import SimulatedCameras
 from vlm_bt.simulation.kinematics import Kinematics
@@ -16,9 +17,6 @@ from vlm_bt.simulation.person import move_person
 from vlm_bt.simulation.robot import OWN_ARM
 from vlm_bt.simulation.scenario import REACH_M, SCATTER_X, SCATTER_Y, ZONES, Item, Scenario
 from vlm_bt.simulation.scene import build_scene, item_pose
-
-drawing.prefer()
-import mujoco  # noqa: E402  (the drawing library is chosen before MuJoCo is imported)
 
 _CLEARANCE_M = 0.012
 _SETTLE_S = 2.0

@@ -102,7 +102,11 @@ class Captions:
             part = int(self._rng.integers(len(self._parts)))
         text = noun
         if colour is not None:
-            text = f"{self._colours[colour]} {noun}" if self._rng.random() < 0.7 else f"{noun} that is {self._colours[colour]}"
+            text = (
+                f"{self._colours[colour]} {noun}"
+                if self._rng.random() < 0.7
+                else f"{noun} that is {self._colours[colour]}"
+            )
         if part is not None:
             text = f"{text} with {self._parts[part]}"
         return Caption(self._dressed(text), kinds, colour, part)

@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as functional
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from vlm_bt.training.captions import Captions, matches
 from vlm_bt.vision.backends.torchvision_shim import ensure_torchvision
@@ -63,8 +64,8 @@ class Recipe:
 
     minutes: float = 22.0
     seed: int = 0
-    batch: int = 192
-    sentences: int = 112
+    batch: int = 128
+    sentences: int = 80
     rate: float = 2e-3
     decay: float = 0.05
     averaging: float = 0.998
@@ -77,9 +78,9 @@ class Recipe:
 class Trainee(nn.Module):
     """A CLIP and the three heads on its image features."""
 
-    def __init__(self, clip: nn.Module, colours: int, parts: int) -> None:
+    def __init__(self, clip: Any, colours: int, parts: int) -> None:
         super().__init__()
-        self.clip = clip
+        self.clip: Any = clip
         self.kind = nn.Linear(DIMENSIONS, len(KINDS) + 1)
         self.colour = nn.Linear(DIMENSIONS, colours)
         self.parts = nn.Linear(DIMENSIONS, parts)
@@ -111,7 +112,12 @@ def write_config(directory: Path, corpus: Sequence[str]) -> None:
             "init_logit_scale": 2.3,
             "custom_text": True,
         },
-        "preprocess_cfg": {"mean": [MEAN] * 3, "std": [SPREAD] * 3, "interpolation": "bicubic", "resize_mode": "longest"},
+        "preprocess_cfg": {
+            "mean": [MEAN] * 3,
+            "std": [SPREAD] * 3,
+            "interpolation": "bicubic",
+            "resize_mode": "longest",
+        },
     }
     (directory / "open_clip_config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
 
@@ -131,10 +137,8 @@ def _train_tokenizer(directory: Path, corpus: Sequence[str]) -> int:
         show_progress=False,
     )
     words.train_from_iterator(corpus, trainer)
-    words.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>", special_tokens=[("<s>", 1), ("</s>", 2)]
-    )
-    fast = PreTrainedTokenizerFast(
+    words.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 1), ("</s>", 2)])
+    fast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=words, bos_token="<s>", eos_token="</s>", pad_token="<pad>", model_max_length=CONTEXT
     )
     fast.save_pretrained(str(directory))
@@ -280,16 +284,21 @@ def _loss(model: Trainee, words: Any, sentences: Sequence[Any], batch: _Batch) -
     # Where colour and parts are not known (-1), sentences about them teach nothing.
     known = torch.from_numpy(batch.colour >= 0)
     details = torch.tensor([caption.colour is not None or caption.part is not None for caption in sentences])
-    with torch.autocast("cpu", torch.bfloat16):
+    # The fused attention of the CPU is slower than plain matrix products for so few tokens.
+    with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
         raw = model.clip.encode_image(batch.pixels)
         said = model.clip.encode_text(words([caption.text for caption in sentences]))
     raw, said = raw.float(), functional.normalize(said.float(), dim=-1)
     logits = model.clip.logit_scale.exp() * functional.normalize(raw, dim=-1) @ said.T + model.clip.logit_bias
-    each = functional.binary_cross_entropy_with_logits(logits, true, reduction="none").masked_fill(~known[:, None] & details[None], 0.0)
+    each = functional.binary_cross_entropy_with_logits(logits, true, reduction="none").masked_fill(
+        ~known[:, None] & details[None], 0.0
+    )
     match = each.sum() / len(raw)
     kind = functional.cross_entropy(model.kind(raw), torch.from_numpy(batch.kind), label_smoothing=0.02)
     colour = functional.cross_entropy(model.colour(raw), torch.from_numpy(batch.colour), ignore_index=-1)
-    has = functional.binary_cross_entropy_with_logits(model.parts(raw[known]), torch.from_numpy(batch.parts).float()[known])
+    has = functional.binary_cross_entropy_with_logits(
+        model.parts(raw[known]), torch.from_numpy(batch.parts).float()[known]
+    )
     loss = 0.25 * match + kind + 0.4 * colour + has
     told = f"match {match.item():.2f}  kind {kind.item():.3f}  colour {colour.item():.3f}  parts {has.item():.3f}"
     return loss, told

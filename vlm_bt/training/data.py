@@ -59,7 +59,7 @@ assert not set(_MIX) & set(HELD_OUT), "a held-out kind would be rendered in trai
 
 @dataclass(frozen=True)
 class Label:
-    """What a crop shows. `source` is a kind, "odd", "several" or "fragment"; the rest is empty where it is not one thing."""
+    """What a crop shows: `source` is a kind, "odd", "several" or "fragment"; the rest is empty for the last two."""
 
     source: str
     colour: str = ""
@@ -105,7 +105,7 @@ class Posing:
         self._step = 0
 
     def lay_out(self, rng: np.random.Generator, shown: int) -> None:
-        """Lay a random choice of things on the bench, without touching, under a new light; hang the camera a bit off."""
+        """Lay a random choice of things on the bench, apart, under a new light; hang the camera a bit off."""
         from vlm_bt.simulation.scene import apply_look
 
         apply_look(self.model, rng)
@@ -250,10 +250,12 @@ def _corners(x: tuple[float, float], y: tuple[float, float]) -> list[tuple[float
 
 def training_things(rng: np.random.Generator) -> list[tuple[str, ToolModel, str]]:
     """What lies on one training bench: every kind that may be named, and odd things."""
-    things = []
+    things: list[tuple[str, ToolModel, str]] = []
     for kind, count in _MIX.items():
         for _ in range(count):
-            things.append((f"thing_{len(things)}", make_tool(kind, int(rng.integers(1 << 30)), float(rng.uniform())), kind))
+            things.append(
+                (f"thing_{len(things)}", make_tool(kind, int(rng.integers(1 << 30)), float(rng.uniform())), kind)
+            )
     for _ in range(_ODD_THINGS):
         seed = int(rng.integers(1 << 30))
         tool = composite_tool(seed) if rng.random() < 0.65 else odd_tool(np.random.default_rng(seed))
@@ -307,9 +309,7 @@ def make_shards(
     return paths
 
 
-def run_jobs(
-    work: Callable[[Any], int], jobs: Sequence[Any], say: Callable[[str], None], processes: int = 2
-) -> None:
+def run_jobs(work: Callable[[Any], int], jobs: Sequence[Any], say: Callable[[str], None], processes: int = 2) -> None:
     """Do jobs that draw, in processes of their own (spawned: a renderer must not be forked)."""
     if not jobs:
         return

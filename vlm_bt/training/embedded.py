@@ -1,4 +1,4 @@
-"""`vlm-bt train embedded`: pictures from the simulation, training, mixing, calibration, evaluation, weights and card."""
+"""`vlm-bt train embedded`: pictures, training, mixing, calibration, evaluation, weights and card."""
 
 from __future__ import annotations
 
@@ -125,6 +125,8 @@ def write_heads(
         str(directory / "heads.safetensors"),
         metadata={"labels": json.dumps(labels)},
     )
+    for path in directory.glob("*.safetensors"):
+        path.chmod(0o644)
     write_manifest(directory)
 
 
@@ -154,14 +156,20 @@ def _geometry(model: Any, tuning: Crops, rows: NDArray[np.bool_]) -> dict[str, T
     with torch.inference_mode():
         raw = torch.cat([model._features(some) for some in np.array_split(tuning.pixels[rows], 20) if len(some)])
     kind = torch.from_numpy(tuning.kind[rows])
-    means = torch.stack([raw[kind == k].mean(0) for k in range(NO_KIND)])
     known = kind < NO_KIND
+    if not known.any():
+        return {}
+    present = [bool((kind == k).any()) for k in range(NO_KIND)]
+    middle = raw[known].mean(0)
+    means = torch.stack([raw[kind == k].mean(0) if present[k] else middle for k in range(NO_KIND)])
     apart = raw[known] - means[kind[known]]
     spread = apart.T @ apart / len(apart) + 0.05 * apart.var() * torch.eye(raw.shape[1])
     values, vectors = torch.linalg.eigh(spread)
     whiten = vectors @ torch.diag(values.clamp_min(1e-6).rsqrt())
     lengths = (apart @ whiten).norm(dim=1)
-    usual = torch.stack([lengths[kind[known] == k].median() for k in range(NO_KIND)])
+    usual = torch.stack(
+        [lengths[kind[known] == k].median() if present[k] else lengths.median() for k in range(NO_KIND)]
+    )
     return {"means": means.clone(), "whiten": whiten.clone(), "usual": usual.clone()}
 
 

@@ -161,7 +161,7 @@ def report(calibration: Calibration, judged: Judged) -> dict[str, Any]:
 
 
 def _two_looks(sure: NDArray[np.str_], judged: Judged) -> NDArray[np.str_]:
-    """Per first look: what both looks are sure of, else empty. Candidates are stored first look, second look in turn."""
+    """Per first look: what both looks are sure of, else empty. The looks of a candidate are stored in turn."""
     out = np.full(len(sure), "", sure.dtype)
     for row in np.flatnonzero(judged.variant == 0):
         other = row + 1

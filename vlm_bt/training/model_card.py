@@ -68,7 +68,8 @@ def _curve(sets: Mapping[str, Any], looks: str) -> list[str]:
         "",
         f"### Conformal sets, {looks}",
         "",
-        "| stated error rate | known: sure and right | known: sure and wrong | " + " | ".join(f"{kind}: wrongly sure" for kind in HELD_OUT)
+        "| stated error rate | known: sure and right | known: sure and wrong | "
+        + " | ".join(f"{kind}: wrongly sure" for kind in HELD_OUT)
         + " | odd: wrongly sure |",
         "|---|---|---|" + "---|" * (len(HELD_OUT) + 1),
     ]
@@ -76,9 +77,13 @@ def _curve(sets: Mapping[str, Any], looks: str) -> list[str]:
         rows = by_looks[looks]
         known = [rows[kind] for kind in KINDS if kind in rows]
         total = max(1, sum(row["n"] for row in known))
-        right, wrong = (sum(row[key] * row["n"] for row in known) / total for key in ("sure and right", "sure and wrong"))
+        right, wrong = (
+            sum(row[key] * row["n"] for row in known) / total for key in ("sure and right", "sure and wrong")
+        )
         strange = [rows[name]["sure and wrong"] if name in rows else float("nan") for name in (*HELD_OUT, "odd")]
-        lines.append(f"| {rate} | {right:.3f} | {wrong:.4f} | " + " | ".join(f"{value:.3f}" for value in strange) + " |")
+        lines.append(
+            f"| {rate} | {right:.3f} | {wrong:.4f} | " + " | ".join(f"{value:.3f}" for value in strange) + " |"
+        )
     return lines
 
 

@@ -55,10 +55,12 @@ def _put_together(rng: np.random.Generator) -> ToolModel:
     steel = Paint(STEEL_SHADES[str(rng.choice(list(STEEL_SHADES)))], "steel").shaded(float(rng.uniform(0.85, 1.15)))
     thing = _Thing(rng, Sketch(), colour, grip, steel, float(rng.uniform(45, 90)))
     choice = rng.uniform()
-    if choice < 0.62:
+    if choice < 0.55:
         _composite(thing)
-    elif choice < 0.80:
+    elif choice < 0.68:
         _folding(thing)
+    elif choice < 0.80:
+        _bladeless(thing)
     else:
         _FORMS[int(rng.integers(len(_FORMS)))](thing)
     thing.sketch.solid_hull()
@@ -111,12 +113,24 @@ def _bar_handle(t: _Thing) -> float:
     if form == 0:
         t.sketch.plate(rectangle(x - 7, -across / 2, x + 7, across / 2), -5, 5, t.grip, bevel=1.2)
     elif form == 1:
-        t.sketch.turned([(-across / 2, 0), (-across / 2, 4), (across / 2, 4), (across / 2, 0)], t.steel, 12, at=(x, 0, 0), yaw_deg=90)
+        t.sketch.turned(
+            [(-across / 2, 0), (-across / 2, 4), (across / 2, 4), (across / 2, 0)],
+            t.steel,
+            12,
+            at=(x, 0, 0),
+            yaw_deg=90,
+        )
         for side in (1, -1):
             t.sketch.plate(disc(x, side * across / 2, 9.0, 20), -7, 7, t.grip, bevel=2.0)
         t.high = max(t.high, 7.0)
     elif form == 2:
-        t.sketch.plate(bent([(x + 16, -across / 2), (x, -across / 4), (x, across / 4), (x + 16, across / 2)], 6.5), -6, 6, t.grip, bevel=1.4)
+        t.sketch.plate(
+            bent([(x + 16, -across / 2), (x, -across / 4), (x, across / 4), (x + 16, across / 2)], 6.5),
+            -6,
+            6,
+            t.grip,
+            bevel=1.4,
+        )
     else:
         t.sketch.plate(disc(x, 0, 8).union(rectangle(x - 5, -across / 2, x + 5, across / 2)), -6, 6, t.grip, bevel=1.5)
         t.sketch.plate(disc(x, 0, 5), 6, 7, BRIGHT)
@@ -138,7 +152,13 @@ def _cross_handle(t: _Thing) -> float:
     """A shaft that goes on beyond its cross bar."""
     across, x = t.uniform(36, 84), -t.half + t.uniform(26, 46)
     radius = t.uniform(5, 8)
-    t.sketch.turned([(-across / 2, 0), (-across / 2, radius), (across / 2, radius), (across / 2, 0)], t.grip, 14, at=(x, 0, 0), yaw_deg=90)
+    t.sketch.turned(
+        [(-across / 2, 0), (-across / 2, radius), (across / 2, radius), (across / 2, 0)],
+        t.grip,
+        14,
+        at=(x, 0, 0),
+        yaw_deg=90,
+    )
     t.sketch.turned([(-t.half, 0), (-t.half, 4.0), (x, 4.0), (x, 0)], t.steel, 10)
     t.high = max(t.high, radius)
     t.parts.append("cross-shaped handle")
@@ -147,7 +167,13 @@ def _cross_handle(t: _Thing) -> float:
 
 def _ring_handle(t: _Thing) -> float:
     outer = t.uniform(13, 24)
-    t.sketch.plate(ring(-t.half + outer, 0, outer, outer * t.uniform(0.55, 0.75)), -4, 4, t.grip if t.chance(0.6) else t.steel, bevel=1.0)
+    t.sketch.plate(
+        ring(-t.half + outer, 0, outer, outer * t.uniform(0.55, 0.75)),
+        -4,
+        4,
+        t.grip if t.chance(0.6) else t.steel,
+        bevel=1.0,
+    )
     t.parts.append("ring handle")
     return -t.half + 2 * outer - 2
 
@@ -164,7 +190,18 @@ def _knob_handle(t: _Thing) -> float:
 def _round_handle(t: _Thing) -> float:
     long, radius = t.uniform(45, 75), t.uniform(9, 13)
     end = -t.half + long
-    t.sketch.turned([(-t.half, 0), (-t.half, radius * 0.8), (-t.half + 5, radius), (end - 8, radius), (end, radius * 0.5), (end, 0)], t.grip, 12)
+    t.sketch.turned(
+        [
+            (-t.half, 0),
+            (-t.half, radius * 0.8),
+            (-t.half + 5, radius),
+            (end - 8, radius),
+            (end, radius * 0.5),
+            (end, 0),
+        ],
+        t.grip,
+        12,
+    )
     t.high = max(t.high, radius)
     t.parts.append("round handle")
     return end
@@ -220,7 +257,13 @@ _HANDLES: dict[str, Callable[[_Thing], float]] = {
 
 def _end_hook(t: _Thing) -> None:
     turn = 1 if t.chance(0.5) else -1
-    path = [(t.half - 26, 0.0), (t.half - 8, 0.0), (t.half - 3, 9.0 * turn), (t.half - 10, 17.0 * turn), (t.half - 19, 13.0 * turn)]
+    path = [
+        (t.half - 26, 0.0),
+        (t.half - 8, 0.0),
+        (t.half - 3, 9.0 * turn),
+        (t.half - 10, 17.0 * turn),
+        (t.half - 19, 13.0 * turn),
+    ]
     t.sketch.plate(bent(path, 3.4), -3, 3, t.steel, bevel=0.7)
     t.parts.append("hook end")
 
@@ -242,14 +285,25 @@ def _end_disc(t: _Thing) -> None:
 
 def _end_spade(t: _Thing) -> None:
     wide, long = t.uniform(10, 19), t.uniform(22, 34)
-    shape = Polygon([(t.half - long, -4), (t.half - long + 8, -wide), (t.half, -wide), (t.half, wide), (t.half - long + 8, wide), (t.half - long, 4)])
+    shape = Polygon(
+        [
+            (t.half - long, -4),
+            (t.half - long + 8, -wide),
+            (t.half, -wide),
+            (t.half, wide),
+            (t.half - long + 8, wide),
+            (t.half - long, 4),
+        ]
+    )
     t.sketch.plate(shape, -1.5, 1.5, t.steel)
     t.parts.append("wide spade end")
 
 
 def _end_block(t: _Thing) -> None:
     wide, long, high = t.uniform(8, 22), t.uniform(14, 28), t.uniform(5, 10)
-    t.sketch.plate(rectangle(t.half - long, -wide, t.half, wide), -high, high, DARK if t.chance(0.4) else t.steel, bevel=1.0)
+    t.sketch.plate(
+        rectangle(t.half - long, -wide, t.half, wide), -high, high, DARK if t.chance(0.4) else t.steel, bevel=1.0
+    )
     t.high = max(t.high, high)
     t.parts.append("square block")
 
@@ -258,7 +312,9 @@ def _end_jaw(t: _Thing) -> None:
     mouth = t.uniform(12, 17)
     x = t.half - mouth * 0.8
     gap = rectangle(x - 2, -mouth * 0.45, x + 40, mouth * 0.45)
-    t.sketch.plate(disc(x, 0, mouth).difference(turned_by(gap, t.uniform(-20, 20), (x, 0))), -3.5, 3.5, t.steel, bevel=0.9)
+    t.sketch.plate(
+        disc(x, 0, mouth).difference(turned_by(gap, t.uniform(-20, 20), (x, 0))), -3.5, 3.5, t.steel, bevel=0.9
+    )
     t.parts.append("open jaw")
 
 
@@ -270,7 +326,9 @@ def _end_eye(t: _Thing) -> None:
 
 def _end_pick(t: _Thing) -> None:
     turn, reach = (1 if t.chance(0.5) else -1), t.uniform(10, 24)
-    t.sketch.plate(bent([(t.half - 24, 0.0), (t.half - 4, 0.0), (t.half - 1, reach * turn)], 2.8, "flat"), -2.5, 2.5, t.steel)
+    t.sketch.plate(
+        bent([(t.half - 24, 0.0), (t.half - 4, 0.0), (t.half - 1, reach * turn)], 2.8, "flat"), -2.5, 2.5, t.steel
+    )
     t.parts.append("bent tip")
 
 
@@ -286,7 +344,12 @@ def _end_tip(t: _Thing) -> None:
 
 
 def _end_blade(t: _Thing) -> None:
-    t.sketch.plate(Polygon([(t.half - 18, -3), (t.half - 10, -6), (t.half, -6), (t.half, 6), (t.half - 10, 6), (t.half - 18, 3)]), -1.2, 1.2, t.steel)
+    t.sketch.plate(
+        Polygon([(t.half - 18, -3), (t.half - 10, -6), (t.half, -6), (t.half, 6), (t.half - 10, 6), (t.half - 18, 3)]),
+        -1.2,
+        1.2,
+        t.steel,
+    )
     t.parts.append("flat blade")
 
 
@@ -311,34 +374,38 @@ _ENDS: dict[str, tuple[float, Callable[[_Thing], None]]] = {
     "blade": (16.0, _end_blade),
     "ball": (10.0, _end_ball),
 }
-_REAL = {("round", "tip"), ("round", "blade"), ("none", "jaw"), ("none", "eye"), ("none", "tip"), ("round", "block"), ("round", "tee")}
+_REAL = {
+    ("round", "tip"),
+    ("round", "blade"),
+    ("none", "jaw"),
+    ("none", "eye"),
+    ("none", "tip"),
+    ("round", "block"),
+    ("round", "tee"),
+}
 """Handle and end that together are, or could pass for, a kind."""
 
 
 def _folding(t: _Thing) -> None:
-    """A folding body with blades out; of plastic or one solid piece, wide or narrow, straight or bowed."""
+    """A folding body with blades out; one piece, wide or narrow, straight or bowed."""
     long, wide, high = t.uniform(55, 125), t.uniform(7, 20), t.uniform(5, 9.5)
     half = long / 2
-    form = int(t.rng.integers(4))
+    form = int(t.rng.integers(3))
     if form == 0:
         t.sketch.plate(rectangle(-half + wide, -0.1, half - wide, 0.1).buffer(wide), -high, high, t.grip, bevel=2.0)
         t.parts.append("rounded body")
     elif form == 1:
-        t.sketch.plate(rectangle(-half, -wide, half, wide), -high, high, t.grip if t.chance(0.6) else t.steel, bevel=1.2)
+        t.sketch.plate(
+            rectangle(-half, -wide, half, wide), -high, high, t.grip if t.chance(0.6) else t.steel, bevel=1.2
+        )
         t.parts.append("square block")
-    elif form == 2:
-        for side in (1, -1):
-            t.sketch.plate(rectangle(-half, side * wide - 3.5, half, side * wide + 3.5), -high, high, t.grip, bevel=1.0)
-        t.sketch.plate(rectangle(-half + 5, -wide, half - 5, wide), -high + 1, 0.0, DARK)
-        t.parts.append("two side plates")
     else:
         bow = t.uniform(6, 14)
-        t.sketch.plate(bent([(-half + 8, 0.0), (-half / 3, bow), (half / 3, bow), (half - 8, 0.0)], wide * 0.7), -high, high, t.grip, bevel=1.5)
+        path = [(-half + 8, 0.0), (-half / 3, bow), (half / 3, bow), (half - 8, 0.0)]
+        t.sketch.plate(bent(path, wide * 0.7), -high, high, t.grip, bevel=1.5)
         t.parts.append("curved body")
     t.high = high
-    for x in (-half + 6, half - 6)[: int(t.rng.integers(3))]:
-        t.sketch.plate(disc(x, 0.0, 3.2, 16), high, high + 1.2, BRIGHT if t.chance(0.5) else DARK)
-        t.parts.append("round pivots")
+    _pivots(t, half, 0.0, high)
     for index in range(int(t.rng.integers(0, 4))):
         y = (index - 1) * wide * 0.45
         t.sketch.block((long * t.uniform(0.5, 0.8), 1.8, 1.4), (0.0, y, high + 0.3), BRIGHT if t.chance(0.6) else DARK)
@@ -350,6 +417,52 @@ def _folding(t: _Thing) -> None:
         t.sketch.plate(turned_by(blade, t.uniform(-80, 80), (x, 0.0)), -1.4, 1.4, BRIGHT)
         t.parts.append("small open blade")
     t.parts.append("folding body")
+
+
+def _bladeless(t: _Thing) -> None:
+    """Two side plates or rods beside each other with no blade between them: a case, a buckle, a clip, a frame."""
+    long, wide, high = t.uniform(60, 125), t.uniform(8, 20), t.uniform(4, 9)
+    half, thick, end = long / 2, t.uniform(2.5, 5.5), t.uniform(-0.12, 0.25)
+    paint = t.grip if t.chance(0.5) else t.steel
+    for side in (1, -1):
+        path = [(-half, side * wide), (half, side * wide * (1 - end))]
+        t.sketch.plate(bent(path, thick, "round" if t.chance(0.5) else "flat"), -high, high, paint, bevel=1.0)
+        if t.chance(0.4):
+            t.sketch.plate(
+                bent([(-half * 0.6, side * wide), (half * 0.6, side * wide * (1 - end))], thick * 0.6),
+                high,
+                high + 0.5,
+                t.grip,
+            )
+        _pivots(t, half, side * wide, high)
+    filling = int(t.rng.integers(4))
+    if filling == 0:
+        t.sketch.plate(rectangle(-half + 5, -wide, half - 5, wide), -high + 1, -high * 0.3, DARK)
+    elif filling == 1:
+        t.sketch.plate(rectangle(-half * 0.8, -wide, -half * 0.4, wide), -high, high * 0.6, t.steel)
+        t.parts.append("square block")
+    elif filling == 2:
+        for index in range(int(t.rng.integers(2, 6))):
+            x = -half * 0.8 + index * long * 0.8 / 5
+            t.sketch.plate(rectangle(x - 2.0, -wide, x + 2.0, wide), -2.0, 2.0, DARK if t.chance(0.5) else t.steel)
+        t.parts.append("cross bars")
+    else:
+        t.sketch.turned([(-half, 0), (-half, 3.0), (half, 3.0), (half, 0)], t.steel, 10)
+        t.parts.append("middle rod")
+    if t.chance(0.45):
+        ending = (_end_hook, _end_eye, _end_pick, _end_ball, _end_fork)[int(t.rng.integers(5))]
+        reach = t.uniform(8, 30)
+        t.half = half + reach
+        t.sketch.plate(rectangle(half - 8, -2.5, half + reach - 10, 2.5), -2.2, 2.2, t.steel)
+        ending(t)
+    t.high = max(high, t.high)
+    t.parts += ["two side plates", "straight body"]
+
+
+def _pivots(t: _Thing, half: float, y: float, high: float) -> None:
+    for x in (-half + 6, half - 6)[: int(t.rng.integers(3))]:
+        t.sketch.plate(disc(x, y, 3.2, 16), high, high + 1.2, BRIGHT if t.chance(0.5) else DARK)
+        t.parts.append("round pivots")
 
 
 def _spool(t: _Thing) -> None:
@@ -381,7 +494,9 @@ def _bracket(t: _Thing) -> None:
 def _gear(t: _Thing) -> None:
     radius, teeth = t.uniform(12, 26), int(t.rng.integers(6, 13))
     bars = [turned_by(rectangle(-radius * 1.2, -2.5, radius * 1.2, 2.5), 180 * i / teeth) for i in range(teeth)]
-    t.sketch.plate(unary_union([disc(0, 0, radius), *bars]).difference(disc(0, 0, radius * 0.4)), -4, 4, t.steel, bevel=0.8)
+    t.sketch.plate(
+        unary_union([disc(0, 0, radius), *bars]).difference(disc(0, 0, radius * 0.4)), -4, 4, t.steel, bevel=0.8
+    )
     t.parts += ["toothed wheel", "round holes"]
 
 
@@ -397,14 +512,17 @@ def _strip(t: _Thing) -> None:
 
 
 def _two_jaws(t: _Thing) -> None:
-    """A flat bar with the same end twice."""
+    """A flat bar with the same end twice: one of each would be a combination wrench."""
+    open_ended = t.chance(0.5)
     half, wide, mouth = t.uniform(50, 90), t.uniform(5, 8), t.uniform(12, 16)
     pieces = [rectangle(-half, -wide, half, wide)]
     cuts = []
     for side in (1, -1):
         x = side * (half - mouth * 0.5)
         pieces.append(disc(x, 0, mouth))
-        cuts.append(rectangle(min(x, x + side * 40), -6, max(x, x + side * 40), 6) if t.chance(0.5) else disc(x, 0, 7.5, 6))
+        cuts.append(
+            rectangle(min(x, x + side * 40), -6, max(x, x + side * 40), 6) if open_ended else disc(x, 0, 7.5, 6)
+        )
     t.sketch.plate(unary_union(pieces).difference(unary_union(cuts)), -3.5, 3.5, t.grip, bevel=0.8)
     t.high = 3.5
     t.parts += ["straight flat handle"]
@@ -413,7 +531,11 @@ def _two_jaws(t: _Thing) -> None:
 def _peg(t: _Thing) -> None:
     """Small: a pin, plug or bead, never threaded."""
     half, radius = t.uniform(8, 18), t.uniform(3.5, 7)
-    t.sketch.turned([(-half, 0), (-half, radius), (half, radius * t.uniform(0.6, 1.0)), (half, 0)], t.grip, int(t.rng.choice([4, 6, 14])))
+    t.sketch.turned(
+        [(-half, 0), (-half, radius), (half, radius * t.uniform(0.6, 1.0)), (half, 0)],
+        t.grip,
+        int(t.rng.choice([4, 6, 14])),
+    )
     t.high = radius
     t.parts += ["small part"]
 

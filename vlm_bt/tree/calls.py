@@ -22,7 +22,9 @@ class Arguments:
         self._variables = variables
 
     def check(self, call: Call, card: Card, state: frozenset[str]) -> frozenset[str]:
+        """Check every argument; the variables that are written when the call succeeds."""
         written: set[str] = set()
+        unknown: list[Argument] = []
         for name, argument in call.arguments.items():
             if name in card.inputs:
                 self._input(call, card, argument, state)
@@ -31,31 +33,26 @@ class Arguments:
             elif name == "timeout_s":
                 self._timeout(argument)
             else:
-                self._room.incomplete = True
-                kind = "output" if name == "into" else "input"
-                hint = did_you_mean(name, card.arguments)
-                self._room.wrong(
-                    "unknown-input",
-                    argument.mark,
-                    f"skill {call.skill!r} has no {kind} {name!r}",
-                    f"It takes: {one_of(card.arguments)}.{hint}",
-                )
-        missing = [
-            port.name
-            for port in (*card.inputs.values(), *card.outputs.values())
-            if port.required and port.name not in call.arguments
-        ]
-        if card.body is not None:
-            missing = [name for name in missing if name in card.inputs]
-        if missing:
-            self._room.incomplete = self._room.incomplete or any(name in card.outputs for name in missing)
-            self._room.wrong(
-                "missing-input",
-                call.mark,
-                f"skill {call.skill!r} lacks {' and '.join(map(repr, missing))}",
-                f"It takes: {one_of(card.arguments)}.",
-            )
+                unknown.append(argument)
+        self._unknown_and_missing(call, card, unknown)
         return frozenset(written)
+
+    def _unknown_and_missing(self, call: Call, card: Card, unknown: list[Argument]) -> None:
+        needed = [port for port in card.inputs.values() if port.required]
+        needed += [port for port in card.outputs.values() if port.required and card.leaf]
+        missing = [port.name for port in needed if port.name not in call.arguments]
+        takes = f"It takes: {one_of(card.arguments)}."
+        for argument in unknown:
+            kind = "output" if argument.key == "into" else "input"
+            hint = did_you_mean(argument.key, missing) or did_you_mean(argument.key, card.arguments)
+            message = f"skill {call.skill!r} has no {kind} {argument.key!r}"
+            self._room.wrong("unknown-input", argument.mark, message, takes + hint)
+            missing = [name for name in missing if repr(name) not in hint]
+        if missing:
+            message = f"skill {call.skill!r} lacks {' and '.join(map(repr, missing))}"
+            self._room.wrong("missing-input", call.mark, message, takes)
+        if unknown or missing:
+            self._room.incomplete = True
 
     def _timeout(self, argument: Argument) -> None:
         problems: list[Problem] = []

@@ -267,6 +267,10 @@ class BodyCheck:
                     did_you_mean(call.skill, names).strip(),
                 )
             return Flow(state, state, frozenset(REASONS))
+        if call.broken is not None:
+            self._room.incomplete = True
+            self._room.add([call.broken])
+            return Flow(state, state, frozenset(REASONS))
         safety, reasons, open_motion = card.safety, frozenset(card.reasons), card.safety == "moves"
         if not card.instant and not card.body:
             reasons |= FAULTS

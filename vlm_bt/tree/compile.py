@@ -164,7 +164,7 @@ class _Builder:
             case "always_fail":
                 return Failed(name, child, options.get("reason", "no"))
             case "for_each":
-                return ForEach(name, child, self._items(options["in"], scope), _setter(scope, options["item"]))
+                return ForEach(name, child, self._items(options["in"], scope), scope.setter(options["item"].name))
         raise AssertionError(f"no block {block.kind!r}")
 
     def _guard(self, block: Block, name: str, children: list[Behaviour]) -> Guard:
@@ -252,7 +252,8 @@ class _Builder:
         for name, port in card.outputs.items():
             argument = call.arguments.get(name)
             if argument is not None and isinstance(argument.value, Variable):
-                writers[name] = scope.writer(argument.value.name, port.kind)
+                variable = argument.value.name
+                writers[name] = scope.writer(variable, port.kind) if card.leaf else scope.setter(variable)
         return writers
 
 
@@ -264,8 +265,3 @@ def _constant(argument: Argument, parse: Callable[[Value, list[Problem]], Any] |
 
 def _just(value: Any) -> Callable[[], Any]:
     return lambda: value
-
-
-def _setter(scope: Scope, item: Variable) -> Callable[[Any], None]:
-    key = scope.declare(item.name)
-    return lambda value: Blackboard.set(key, value)

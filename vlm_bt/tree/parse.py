@@ -56,19 +56,16 @@ class Parser:
         return self._call(head, value)
 
     def _call(self, head: Scalar, value: Value | None) -> Call:
+        broken = None
         if value is not None and not isinstance(value, MappingValue):
-            self.wrong(
-                "arguments",
-                value.mark,
-                f"expected the arguments of {head.text!r}, not {describe(value)}",
-                f"Write them by name: {head.text}: {{name: value}}.",
-            )
+            message = f"expected the arguments of {head.text!r}, not {describe(value)}"
+            broken = Problem("arguments", value.mark, message, f"Write them by name: {head.text}: {{name: value}}.")
         entries = value.entries if isinstance(value, MappingValue) else {}
         arguments: dict[str, Argument] = {}
         for key, entry in entries.items():
             if key != "name":
                 arguments[key] = Argument(key, entry.key.mark, self.reference(entry.value))
-        return Call(head.text, head.mark, arguments, self._name(entries))
+        return Call(head.text, head.mark, arguments, self._name(entries), broken)
 
     def reference(self, value: Value) -> Variable | Value:
         """A variable where a plain word begins with $, else the value itself."""

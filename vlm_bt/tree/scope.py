@@ -24,6 +24,11 @@ class Scope:
     def declare(self, name: str) -> str:
         return self._keys.setdefault(name, f"{self.path}/{name}")
 
+    def setter(self, name: str) -> Callable[[Any], None]:
+        """Sets the variable to a value whose type was checked where it came from."""
+        key = self.declare(name)
+        return lambda value: Blackboard.set(key, value)
+
     def writer(self, name: str, kind: Kind) -> Callable[[Any], None]:
         """Sets the variable; a value of another type is a bug in the leaf that gives it."""
         key = self.declare(name)

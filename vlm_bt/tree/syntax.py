@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from vlm_bt.tree.findings import START, Document, Mark
+from vlm_bt.tree.findings import START, Document, Mark, Problem
 from vlm_bt.tree.source import Value
 
 OptionKind = Literal["flag", "count", "seconds", "reasons", "variable", "list", "policy", "on_clear", "reason"]
@@ -99,12 +99,13 @@ class Argument:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Call:
-    """A skill with its arguments."""
+    """A skill with its arguments. `broken`: they are not written as arguments are, if there is such a skill at all."""
 
     skill: str
     mark: Mark
     arguments: dict[str, Argument]
     name: str = ""
+    broken: Problem | None = None
 
     @property
     def nodes(self) -> tuple[Node, ...]:

@@ -152,7 +152,9 @@ class Calibration:
         row = np.asarray(probabilities, np.float64)
         labels = (*options, OTHER)
         if row.shape != (len(labels),):
-            raise ValueError(f"{len(labels)} probabilities are needed (one per option, one for {OTHER!r}), got {row.shape}")
+            raise ValueError(
+                f"{len(labels)} probabilities are needed (one per option, one for {OTHER!r}), got {row.shape}"
+            )
         order = np.argsort(-row, kind="stable")
         if not self.valid:
             return tuple(labels[i] for i in order)

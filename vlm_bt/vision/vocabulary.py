@@ -68,7 +68,9 @@ PROMPTS: Mapping[str, tuple[tuple[str, ...], ...]] = {
 def wordings(option: str) -> tuple[tuple[str, ...], ...]:
     """The paraphrases of an option; an unknown one gets plain templates."""
     known = PROMPTS.get(option)
-    return known if known is not None else ((option, f"a photo of a {option}"), (f"a {option}", f"a {option} on a bench"))
+    return (
+        known if known is not None else ((option, f"a photo of a {option}"), (f"a {option}", f"a {option} on a bench"))
+    )
 
 
 def prompts_hash() -> str:

@@ -99,7 +99,7 @@ class EmbeddedClip:
             features from the nearest kind's mean, in units of the usual distance of that kind's own examples.
         """
         views = _views(crops)
-        head, text, far = 0.0, 0.0, 0.0
+        head, text, far = torch.zeros(1, 1), torch.zeros(1, 1), torch.zeros(1)
         phrases = [wordings(kind)[wording % len(wordings(kind))] for kind in KINDS]
         flat = [phrase for some in phrases for phrase in some]
         ends = np.cumsum([len(some) for some in phrases])
@@ -109,7 +109,6 @@ class EmbeddedClip:
             text = text + torch.stack([match[:, e - len(p) : e].mean(1) for p, e in zip(phrases, ends, strict=True)], 1)
             head = head + functional.linear(raw, self._heads["kind.weight"], self._heads["kind.bias"])
             far = far + self._distance(raw)
-        assert isinstance(head, Tensor) and isinstance(text, Tensor) and isinstance(far, Tensor)
         count = len(views)
         return (head / count).numpy(), (text / count).numpy(), (far / count).numpy()
 
@@ -164,9 +163,7 @@ class EmbeddedClip:
 
     def _features(self, crops: Pixels) -> Tensor:
         if crops.ndim != 4 or crops.shape[1:] != (self.size, self.size, 3) or crops.dtype != np.uint8:
-            raise ValueError(
-                f"crops must be (N, {self.size}, {self.size}, 3) uint8, got {crops.shape} {crops.dtype}"
-            )
+            raise ValueError(f"crops must be (N, {self.size}, {self.size}, 3) uint8, got {crops.shape} {crops.dtype}")
         pixels = torch.from_numpy(np.ascontiguousarray(crops)).permute(0, 3, 1, 2).float() / 255
         ready = ((pixels - self._mean) / self._spread).contiguous(memory_format=torch.channels_last)
         features: Tensor = self._model.encode_image(ready).float()
@@ -181,7 +178,9 @@ class EmbeddedClip:
         # One text at a time: the same text then has the same bits whatever it is asked together with.
         for text in texts:
             if text not in self._texts:
-                self._texts[text] = functional.normalize(self._model.encode_text(self._words([text])).float(), dim=-1)[0]
+                self._texts[text] = functional.normalize(self._model.encode_text(self._words([text])).float(), dim=-1)[
+                    0
+                ]
             self._texts.move_to_end(text)
         found = torch.stack([self._texts[text] for text in texts])
         while len(self._texts) > KEPT_TEXTS:
@@ -195,7 +194,7 @@ class EmbeddedClip:
 
 
 def combine(head: Floats, text: Floats, far: Floats, mix: dict[str, float]) -> Floats:
-    """Probabilities (N, K + 1) from the evidence; the weights were fitted on scenes apart from training and calibration."""
+    """Probabilities (N, K + 1) from the evidence; the weights were fitted on scenes kept out of training."""
     scores = np.concatenate([mix["head"] * head[:, :-1] + mix["text"] * text, mix["head"] * head[:, -1:]], 1)
     scores[:, -1] += mix["other"] + mix["far"] * (far - 1.0)
     scores -= scores.max(1, keepdims=True)
