@@ -192,5 +192,5 @@ def test_a_finished_guard_can_run_again(bench: Bench) -> None:
     built = bench.build(under_guard(FETCH), Clear=["done", "no", "done"])
     assert bench.tick(built) == "SUCCESS"
     assert bench.tick(built) == "RUNNING"
-    assert not built.root.children[1].status.value == "RUNNING", "it was suspended before its child began again"
+    assert built.root.children[1].status.value != "RUNNING", "it was suspended before its child began again"
     assert bench.tick(built) == "SUCCESS"

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vlm_bt.errors import ConfigError
+from vlm_bt.places import share_dir
 from vlm_bt.types import Zone
 
 
@@ -82,12 +83,13 @@ class Settings(Strict):
         return {name: Zone(name, z.x, z.y, z.container) for name, z in self.bench.zones.items()}
 
 
-def load(path: Path) -> Settings:
-    """Read a configuration.
+def load(path: Path | None = None) -> Settings:
+    """Read a configuration; `config/embedded.yaml` where none is named.
 
     Raises:
         ConfigError: It cannot be read, is no YAML, or has wrong keys or values; every one of them is named.
     """
+    path = share_dir("config") / "embedded.yaml" if path is None else path
     try:
         data = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     except OSError as error:

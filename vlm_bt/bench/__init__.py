@@ -1,0 +1,14 @@
+"""Benchmarks. Every one of them takes a `Plan` and gives figures with their targets."""
+
+from collections.abc import Mapping
+
+from vlm_bt.bench.form import Bench
+from vlm_bt.bench.light import measure_import
+from vlm_bt.bench.mission import measure_missions
+from vlm_bt.bench.trace import measure_trace
+
+BENCHES: Mapping[str, Bench] = {
+    "mission": measure_missions,
+    "trace": measure_trace,
+    "import": measure_import,
+}

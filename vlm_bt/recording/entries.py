@@ -52,6 +52,7 @@ class StatusChange(Entry):
     name: str = ""
     status: str = ""
     outcome: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,6 @@ class Query(Entry):
 
     id: str = ""
     kind: str = ""
-    label: str = ""
     frame: str = ""
 
 
@@ -94,13 +94,14 @@ class AskedQuestion(Entry):
 
 @dataclass(frozen=True)
 class ReplyGiven(Entry):
-    """What a person answered to the question of the same id."""
+    """What a person answered to the question of the same id; `late`: after its time limit."""
 
     channel: ClassVar[str] = "reply"
 
     id: str = ""
     text: str = ""
     silent: bool = False
+    late: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,10 +119,11 @@ class Motion(Entry):
     start: Point | None = None
     goal: Point | None = None
     outcome: str = ""
+    detail: str = ""
 
     @property
     def done(self) -> bool:
-        return reason(self.outcome) == "done"
+        return self.outcome == "done"
 
 
 @dataclass(frozen=True)
@@ -160,19 +162,6 @@ class Fact(Entry):
 
 
 @dataclass(frozen=True)
-class Belief(Entry):
-    """What the mission believes lies where.
-
-    `placed`: {zone: {label: count}}. `left_over`: {object, label, why} of each thing that was not sorted.
-    """
-
-    channel: ClassVar[str] = "belief"
-
-    placed: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    left_over: tuple[Json, ...] = ()
-
-
-@dataclass(frozen=True)
 class Event(Entry):
     """Anything else worth telling: the arm was stopped, somebody stepped in, a frame was lost."""
 
@@ -188,6 +177,7 @@ class MissionResult(Entry):
     channel: ClassVar[str] = "result"
 
     outcome: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -219,7 +209,6 @@ KINDS: Mapping[str, type[Entry]] = {
         VerdictGiven,
         Look,
         Fact,
-        Belief,
         Event,
         MissionResult,
         Kept,
@@ -248,18 +237,13 @@ def schema(channel: str) -> dict[str, Any]:
     properties = {
         ON_WIRE.get(one.name, one.name): _json_type(str(one.type)) for one in fields(kind) if one.name != "data"
     }
-    return {"type": "object", "title": kind.__name__, "description": (kind.__doc__ or "").strip(), "properties": properties}
-
-
-def reason(outcome: str) -> str:
-    """The reason of an outcome as it is written down ("done", "grasp_failed: nothing between the fingers")."""
-    return outcome.partition(":")[0].strip()
+    title, about = kind.__name__, (kind.__doc__ or "").strip()
+    return {"type": "object", "title": title, "description": about, "properties": properties}
 
 
 def _fitted(name: str, value: Any) -> Any:
-    if name == "outcome" and isinstance(value, Mapping):
-        detail = value.get("detail")
-        return f"{value.get('reason', '')}: {detail}" if detail else str(value.get("reason", ""))
+    if name == "id":
+        return str(value)
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return tuple(value)
     return value

@@ -99,7 +99,7 @@ def save_png(picture: Image.Image, path: Path) -> Path:
 
 
 def _place_labels(boxes: Sequence[Rect], sizes: Sequence[tuple[int, int]], canvas: tuple[int, int]) -> list[Rect]:
-    """A spot for each label, nearest first in crowd order: the most crowded box chooses last but may go further."""
+    """A spot for each label, chosen from the top of the picture down: near its box, over no label, off other boxes."""
     spots: dict[int, Rect] = {}
     for index in sorted(range(len(boxes)), key=lambda i: (boxes[i][1], boxes[i][0])):
         taken = list(spots.values())

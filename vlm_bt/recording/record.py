@@ -146,7 +146,7 @@ class McapRecorder:
         if topic not in self._channels:
             schema_id = self._mcap.register_schema(schema_name, "jsonschema", json.dumps(schema).encode())
             self._channels[topic] = self._mcap.register_channel(topic, "json", schema_id)
-        data = json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        data = json.dumps(message, ensure_ascii=False, separators=(",", ":"), default=_plain).encode()
         stamp_ns = max(0, round(now_s * 1e9))
         self._mcap.add_message(self._channels[topic], stamp_ns, data, stamp_ns)
 
@@ -237,6 +237,11 @@ def _until_cut(stream: IO[bytes]) -> Iterator[McapRecord]:
             yield next(read)
         except (StopIteration, McapError, CRCValidationError, struct.error, zlib.error, EOFError):
             return
+
+
+def _plain(value: Any) -> Any:
+    """The plain JSON value of a numpy scalar or array, the text of anything else: a record never ends a mission."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 def _typed(topic: str, data: Json) -> Entry:

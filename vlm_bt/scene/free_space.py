@@ -27,15 +27,16 @@ DROP_M = 0.06
 _STEP_M = 0.005
 _ANY_M = 1.0
 _TIERS = (
-    (False, 0.0, GAP_M),
-    (False, 0.030, GAP_M),
-    (True, 0.0, GAP_M),
-    (False, _ANY_M, GAP_M),
-    (True, _ANY_M, GAP_M),
-    (False, _ANY_M, 0.005),
-    (True, _ANY_M, 0.005),
+    (False, 0.0, GAP_M, 0.016),
+    (False, 0.030, GAP_M, 0.016),
+    (True, 0.0, GAP_M, 0.016),
+    (False, _ANY_M, GAP_M, 0.016),
+    (True, _ANY_M, GAP_M, 0.016),
+    (False, _ANY_M, 0.004, 0.012),
+    (True, _ANY_M, 0.004, 0.012),
 )
-"""Turned across the row, how far it may stick out of the zone on a side, room to the neighbours; best first."""
+"""Turned across the row; how far it may stick out of the zone on a side; room to the neighbours; how far inside the
+zone its middle must lie. Best first."""
 _TRIED_M = 0.015
 
 
@@ -133,11 +134,11 @@ def _rows(zone: Zone, shape: Footprint) -> Iterator[_Order]:
     steps = [np.arange(-half, half + 1e-9, _STEP_M) for half in size / 2]
     grid = np.stack(np.meshgrid(*steps, indexing="ij"), -1).reshape(-1, 2)
     straight = math.pi / 2 if along == 0 else 0.0
-    for turned, sticks_out_m, gap_m in _TIERS:
+    for turned, sticks_out_m, gap_m, inset_m in _TIERS:
         yaw = straight + (math.pi / 2 if turned else 0.0)
         half = _half_extent(shape, yaw)
         out = np.maximum(np.abs(grid) + half - size / 2 - 0.004, 0.0)
-        fits = (out <= sticks_out_m).all(1) & (np.abs(grid) <= size / 2 - 0.016).all(1)
+        fits = (out <= sticks_out_m).all(1) & (np.abs(grid) <= size / 2 - inset_m).all(1)
         # Short things go to the near edge so that two rows fit; long ones lie in the middle.
         row = half[across] - size[across] / 2 if 2 * half[across] < 0.42 * size[across] else 0.0
         cost = (size[along] / 2 - grid[:, along]) + 0.25 * np.abs(grid[:, across] - row) + out.sum(1)
@@ -190,7 +191,7 @@ def _stencils(held: HeldObject, order: _Order) -> tuple[Array, Array]:
 
     The arm may turn the hand by half a turn, so the fingers may come down at either of two places.
     """
-    shape, room = held.tool.object.footprint, order.gap_m / 2
+    shape, room = held.tool.object.footprint, 0.3 * order.gap_m
     body = _filled(shape.length_m / 2 + order.gap_m, shape.width_m / 2 + order.gap_m, order.yaw_rad)
     hand = order.yaw_rad - held.yaw_offset_rad
     fingers = _filled(FINGER_HALF_M + room, held.width_m / 2 + JAW_M + room, hand)

@@ -139,7 +139,7 @@ class SimulatedArm:
         grasp, column = found
         where = f"({grasp.position[0]:.2f}, {grasp.position[1]:.2f})"
         yield from self._rise(HOVER_Z_M)
-        self._drive.aim_fingers(grasp.opening_m + 0.004)
+        self._drive.aim_fingers(grasp.opening_m)
         yield self._travel("approach", column.hover, HOVER_Z_M)
         yield from self._descend("descend", column.down)
         if self._drive.held_up:

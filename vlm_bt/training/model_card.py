@@ -9,6 +9,8 @@ from typing import Any
 from vlm_bt.simulation.tools import HELD_OUT
 from vlm_bt.vision.vocabulary import KINDS
 
+_VERDICTS = ("sure and right", "sure and wrong")
+
 
 def write_card(path: Path, figures: Mapping[str, Any]) -> None:
     path.write_text(card(figures), encoding="utf-8")
@@ -27,14 +29,18 @@ def card(figures: Mapping[str, Any]) -> str:
         f"- Revision `{figures['revision']}` (hash of weights, tokenizer, heads and prompts)",
         "- Architecture: open_clip ModifiedResNet (width 24, layers 1-1-2-1, 96 px) and a 3-layer text transformer;",
         "  heads for kind, colour and parts on the image features; fp16 safetensors",
-        f"- Made by `vlm-bt train embedded --minutes {plan['minutes']:g} --scenes {plan['scenes']} --seed {plan['seed']}`",
+        f"- Made by `{command(plan)}`",
         "- Loss: sigmoid on the exact matrix of which sentence is true of which crop, cross-entropy of the heads,",
-        f"  {recipe['unknown_share']:.0%} of each batch are things of no kind, {recipe['chimeras']:.0%} cut together from two",
-        f"- Data: {plan['crops']} crops of {plan['scenes']} procedural scenes, seeds {_seeds(plan)}, drawn by the simulation with",
+        f"  {recipe['unknown_share']:.0%} of each batch are things of no kind, {recipe['chimeras']:.0%} are cut"
+        " together from two",
+        f"- Data: {plan['crops']} crops of {plan['scenes']} procedural scenes, seeds {_seeds(plan)}, drawn by the"
+        " simulation with",
         "  sensor noise, found by depth and cropped as in a mission; labels from the renderer",
         f"- Kinds: {', '.join(KINDS)}",
         f"- Held out of training, never drawn and never named: {', '.join(HELD_OUT)}",
-        f"- Took {figures['took_s']['all'] / 60:.0f} min, {figures['took_s']['pictures'] / 60:.0f} of them for the pictures",
+        f"- Took {figures['took_s']['all'] / 60:.0f} min beside the pictures of an earlier run"
+        if figures["took_s"]["pictures"] < 5
+        else f"- Took {figures['took_s']['all'] / 60:.0f} min with the pictures",
         f"- Calibration: scenes {figures['calibration']['scenes'][0]}-{figures['calibration']['scenes'][1]},"
         f" {figures['calibration']['candidates']} candidates (both crop variants)",
         "",
@@ -55,12 +61,17 @@ def card(figures: Mapping[str, Any]) -> str:
         "",
         "## Limits",
         "",
-        "Synthetic pictures only: nothing here says anything about photographs. What it has never seen may still look",
-        "like something it knows; the rates above for the held-out kinds say how often. Sentences far from the training",
+        "Synthetic pictures only: nothing here speaks of photographs. What it has never seen may still look",
+        "like something it knows; the rates above for the held-out kinds say how often. Words far from the training",
         "vocabulary score low.",
         "",
     ]
     return "\n".join(lines)
+
+
+def command(plan: Mapping[str, Any]) -> str:
+    """The command line that makes this model."""
+    return f"vlm-bt train embedded --minutes {plan['minutes']:g} --scenes {plan['scenes']} --seed {plan['seed']}"
 
 
 def _curve(sets: Mapping[str, Any], looks: str) -> list[str]:

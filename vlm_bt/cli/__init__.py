@@ -1,0 +1,37 @@
+"""The command line `vlm-bt`. Each command imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from vlm_bt.cli import bench, inspect, run, train
+from vlm_bt.errors import VlmBtError
+
+app = typer.Typer(
+    name="vlm-bt",
+    help="A behaviour-tree task executive for robots that see through vision-language models.\n\n"
+    "Start with: vlm-bt run organise_workbench --human scripted",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("run")(run.run)
+app.command("report")(run.report)
+app.command("check")(inspect.check)
+app.command("show")(inspect.show)
+app.command("skills")(inspect.skills)
+app.command("doctor")(inspect.doctor)
+app.command("bench")(bench.bench)
+app.add_typer(train.app, name="train")
+
+
+def main() -> None:
+    """Entry point: an error that a person can put right ends as its text and exit code 2, never as a traceback."""
+    try:
+        app()
+    except VlmBtError as error:
+        print(f"vlm-bt: {error}", file=sys.stderr)
+        sys.exit(2)

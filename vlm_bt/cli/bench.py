@@ -1,0 +1,38 @@
+"""`vlm-bt bench`: what it can do, measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vlm_bt.errors import ConfigError
+
+
+def bench(
+    name: Annotated[str, typer.Argument(help="Which benchmark: mission, trace or import.")],
+    seeds: Annotated[str | None, typer.Option(help="Scenes to run, such as 1000-1019.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Draws other scenes where --seeds does not name them.")] = 0,
+    quick: Annotated[bool, typer.Option("--quick", help="A small version that ends within 2 minutes on 2 cores.")] = False,
+    out: Annotated[Path, typer.Option(help="Keeps results, so that an interrupted benchmark goes on.")] = Path(
+        "runs/bench"
+    ),
+    json: Annotated[bool, typer.Option("--json", help="End with one JSON object as the last line.")] = False,
+) -> None:
+    """Run a benchmark and say which of its targets hold.
+
+    \b
+    vlm-bt bench mission --seeds 1000-1019   20 whole missions on benches never used in training or tuning
+    vlm-bt bench trace                       the same seed twice gives the same trace, also beside a CPU hog
+    vlm-bt bench import                      how light `import vlm_bt` is
+
+    Ends with 0 when every target holds, 1 when one does not.
+    """
+    from vlm_bt.bench import BENCHES
+    from vlm_bt.bench.form import Plan, finish, seed_range
+
+    if name not in BENCHES:
+        raise ConfigError(f"no benchmark is called {name!r}; there are: {', '.join(BENCHES)}")
+    plan = Plan(seeds=seed_range(seeds) if seeds else (), seed=seed, quick=quick, out=out)
+    raise typer.Exit(finish(name, BENCHES[name](plan, typer.echo), json, typer.echo))

@@ -1,0 +1,207 @@
+"""`vlm-bt run` and `vlm-bt report`."""
+
+from __future__ import annotations
+
+import json as json_module
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vlm_bt.errors import ConfigError
+
+if TYPE_CHECKING:
+    from vlm_bt.app import Mission, Progress, Result
+    from vlm_bt.settings import Settings
+
+PLAIN_EVERY_S = 10.0
+INTERRUPTED = 130
+
+
+def run(
+    tree: Annotated[str, typer.Argument(help="A tree's file, its name in trees/, or a sentence that starts it.")],
+    config: Annotated[Path | None, typer.Option(help="What the mission runs on. Default: config/embedded.yaml.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Draws the bench: arrangement, colours, light, events.")] = 7,
+    speed: Annotated[str, typer.Option(help="'max', as fast as this machine can, or 'realtime'.")] = "max",
+    human: Annotated[
+        str | None, typer.Option(help="Who answers: 'terminal', 'scripted', 'scripted:FILE' or 'silent'.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="An input of the tree, or a setting such as simulation.items=6.")
+    ] = None,
+    items: Annotated[int | None, typer.Option(min=0, max=60, help="How many things lie on the bench.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for report and record. Default: runs/TREE-SEED.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="End with one JSON object as the last line.")] = False,
+) -> None:
+    """Run a mission and write its report.
+
+    \b
+    vlm-bt run organise_workbench                       you answer the robot's questions
+    vlm-bt run organise_workbench --human scripted      a scripted supervisor answers
+    vlm-bt run "organise this workbench" --seed 12      a sentence chooses the tree
+    vlm-bt run my_tree.yaml --items 4 --speed realtime
+
+    Ends with 0 when the mission is done, 1 when it failed, 2 on bad input and 130 when it was interrupted.
+    Ctrl-C stops the arm first and still writes the report.
+    """
+    from vlm_bt import app, settings
+    from vlm_bt.cli.finding import find_tree
+
+    if speed not in ("max", "realtime"):
+        raise ConfigError(f"--speed is 'max' or 'realtime', not {speed!r}")
+    path = find_tree(tree)
+    chosen, inputs = overridden(settings.load(config), set_ or [])
+    if items is not None:
+        chosen = changed(chosen, "simulation.items", items)
+    folder = out or Path("runs") / f"{path.stem}-{seed}"
+    with app.build(
+        chosen, path, seed=seed, speed=speed, human=human or chosen.human.channel, inputs=inputs, out=folder
+    ) as mission:
+        with interruptible(mission), watched(json) as show:
+            result = mission.run(show)
+    tell(result, json)
+    raise typer.Exit(result.exit_code)
+
+
+def report(record: Annotated[Path, typer.Argument(help="A mission's record (mission.mcap) or its folder.")]) -> None:
+    """Write a mission's report anew from its record."""
+    from vlm_bt.recording.report import write_report
+
+    path = record / "mission.mcap" if record.is_dir() else record
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such record; a mission writes mission.mcap into its --out folder")
+    typer.echo(write_report(path, path.parent))
+
+
+def overridden(chosen: Settings, texts: list[str]) -> tuple[Settings, dict[str, str]]:
+    """Split `--set` texts: a key with a dot is a setting, one without is an input of the tree.
+
+    Raises:
+        ConfigError: No `=`, or a setting that does not exist or does not fit.
+    """
+    import yaml
+
+    inputs: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"--set {text!r}: write key=value, such as --set simulation.items=6")
+        if "." not in key:
+            inputs[key] = value
+            continue
+        try:
+            parsed = yaml.load(value, Loader=yaml.CSafeLoader)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {key}: {value!r} is not YAML ({error})") from error
+        chosen = changed(chosen, key, parsed)
+    return chosen, inputs
+
+
+def changed(chosen: Settings, key: str, value: Any) -> Settings:
+    """The settings with one value changed, checked as a file is. Raises: ConfigError."""
+    from pydantic import ValidationError
+
+    from vlm_bt.settings import Settings
+
+    data: dict[str, Any] = chosen.model_dump()
+    part = data
+    *sections, last = key.split(".")
+    for section in sections:
+        part = part.get(section, {}) if isinstance(part.get(section), dict) else {}
+    if last not in part:
+        raise ConfigError(f"--set {key}: there is no such setting; see config/embedded.yaml for those there are")
+    part[last] = value
+    try:
+        return Settings.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(f"--set {key}: {error.errors()[0]['msg']}, got {value!r}") from error
+
+
+@contextmanager
+def interruptible(mission: Mission) -> Iterator[None]:
+    """The first Ctrl-C (or SIGTERM) stops the arm and ends the mission properly; a second one ends the process."""
+
+    def stop(number: int, _: Any) -> None:
+        print("\nstopping: the arm stands still, the report is being written (again to quit at once)", file=sys.stderr)
+        mission.interrupt()
+        signal.signal(number, signal.default_int_handler)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def watched(quiet: bool) -> Iterator[Callable[[Progress], None]]:
+    """Progress on a terminal as one live panel, elsewhere as a line now and then; on stderr, so that stdout stays clean."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal or quiet:
+        yield plain(console)
+        return
+    from rich.live import Live
+
+    with Live(console=console, refresh_per_second=8, transient=True) as live:
+
+        def show(now: Progress) -> None:
+            live.update(panel(now))
+
+        yield show
+
+
+def plain(console: Any) -> Callable[[Progress], None]:
+    last = [-PLAIN_EVERY_S]
+
+    def show(now: Progress) -> None:
+        if now.wall_s - last[0] >= PLAIN_EVERY_S:
+            last[0] = now.wall_s
+            console.print(
+                f"{now.wall_s:5.0f} s  simulated {now.sim_s:6.1f} s  sorted {now.sorted:2d}  "
+                f"questions {now.questions}  {now.node}",
+                markup=False,
+                highlight=False,
+            )
+
+    return show
+
+
+def panel(now: Progress) -> Any:
+    from rich.panel import Panel
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = Table.grid(padding=(0, 2))
+    for name, value in (
+        ("now", now.node),
+        ("sorted", f"{now.sorted}, {now.items_seen} seen on the bench"),
+        ("questions", str(now.questions)),
+        ("motions", str(now.motions)),
+        ("time", f"{now.sim_s:.1f} s simulated in {now.wall_s:.1f} s, {now.model_wait_s:.1f} s of it for the model"),
+    ):
+        rows.add_row(Text(name, style="dim"), Text(value))
+    return Panel(rows, title="mission", title_align="left", border_style="cyan")
+
+
+def tell(result: Result, json: bool) -> None:
+    """The closing words for a person, and the JSON line for a machine."""
+    score = result.score
+    if result.closing:
+        typer.echo(result.closing)
+    detail = f" ({result.detail})" if result.detail else ""
+    typer.echo(
+        f"{result.outcome}{detail}: {score['sorted']} of {score['items']} in their right place, "
+        f"{result.questions} questions, {result.motions} motions, {result.sim_s:.0f} s simulated in {result.wall_s:.0f} s"
+    )
+    typer.echo(f"report: {result.report}")
+    if json:
+        typer.echo(json_module.dumps(result.json()))

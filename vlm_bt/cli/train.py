@@ -1,0 +1,36 @@
+"""`vlm-bt train`: make models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Train models from nothing, on pictures from the simulation.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Keeps `embedded` a subcommand while it is the only one."""
+
+
+@app.command("embedded")
+def embedded(
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long to train, pictures not counted.")] = 22.0,
+    scenes: Annotated[int, typer.Option(min=2, help="How many benches to draw for training.")] = 240,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed trains another model on other benches.")] = 0,
+    out: Annotated[Path, typer.Option(help="Gets the weights, the calibration and everything in between.")] = Path(
+        "work/embedded"
+    ),
+) -> None:
+    """The shipped model: pictures, training, calibration, evaluation, model card. Run again to go on after a stop.
+
+    \b
+    vlm-bt train embedded                          about 40 minutes on two cores
+    vlm-bt train embedded --minutes 1 --scenes 4   to see that it runs
+    """
+    from vlm_bt.training.embedded import Plan, train_embedded
+
+    train_embedded(Plan(minutes=minutes, scenes=scenes, seed=seed), out, typer.echo)
+    typer.echo(f"weights, calibration and card: {out}")
