@@ -39,22 +39,39 @@ CARDS = [
     ("type", "leaf: Verify\ntimeout_s: 1\nerror_rate: 0\n", "5:13", "an error rate lies between 0 and 1"),
     ("type", "leaf: Sure\ntimeout_s: 1\nprompts: a photo\n", "5:10", "expected a list of text, not 'a photo'"),
     ("example", "leaf: Clear\nexample: hold\n", "4:10", "the example does not call 'new'"),
-    ("example", "leaf: Note\nexample: {new: {txt: a}}\n", "4:10", "the example is out of date: skill 'new' has no 'txt'"),
     ("type", "inputs: {a: nothing}\ntree: clear\n", "3:13", "there is no type 'nothing'"),
     ("name", "inputs: {a: text}\noutputs: {a: text}\ntree: clear\n", "4:11", "'a' is an input and an output"),
     ("output-not-set", "outputs: {a: text}\ntree: clear\n", "3:11", "output 'a': $a is never written"),
     ("type", "outputs: {a: {type: number, from: $c}}\ntree: {find: {into: $c}}\n", "3:21", "output 'a' is declared a"),
     # what would loosen the code
-    ("loosened", "leaf: Pick\ntimeout_s: 1\nsafety: looks\n", "5:9", "the leaf counts as 'moves': a card can't make it"),
     ("loosened", "leaf: Ask\ntimeout_s: 1\nsafety: looks\n", "5:9", "the leaf counts as 'asks': a card can't make it"),
-    ("loosened", "leaf: Pick\ntimeout_s: 1\ninputs: {tool: {type: detection}}\n", "5:23", "the leaf takes a verified_obj"),
     ("loosened", "leaf: Pick\ntimeout_s: 1\noutputs: {into: {type: text}}\n", "5:24", "the leaf takes a held_object"),
     ("loosened", "leaf: Pick\ntimeout_s: 1\ninputs: {tool: {required: false}}\n", "5:27", "the leaf needs 'tool'"),
     ("loosened", "leaf: Verify\ntimeout_s: 1\nerror_rate: 0.2\n", "5:13", "the leaf errs at most at a rate of 0.05"),
 ]  # fmt: skip
+LONGER = [
+    (
+        "example",
+        "leaf: Note\nexample: {new: {txt: a}}\n",
+        "4:10",
+        "the example is out of date: skill 'new' has no 'txt'",
+    ),
+    (
+        "loosened",
+        "leaf: Pick\ntimeout_s: 1\nsafety: looks\n",
+        "5:9",
+        "the leaf counts as 'moves': a card can't make it",
+    ),
+    (
+        "loosened",
+        "leaf: Pick\ntimeout_s: 1\ninputs: {tool: {type: detection}}\n",
+        "5:23",
+        "the leaf takes a verified_obj",
+    ),
+]
 
 
-@pytest.mark.parametrize(("rule", "body", "place", "message"), CARDS)
+@pytest.mark.parametrize(("rule", "body", "place", "message"), [*CARDS, *LONGER])
 def test_what_is_wrong_with_a_card_is_one_finding_at_its_place(
     bench: Bench, rule: str, body: str, place: str, message: str
 ) -> None:
@@ -96,7 +113,8 @@ def test_a_card_may_tighten_what_the_code_says(bench: Bench) -> None:
 def test_the_vocabulary_tells_of_subtrees_what_follows_from_their_bodies(bench: Bench) -> None:
     bench.card(
         "fetch",
-        "inputs: {tool: verified_object}\noutputs: {into: {from: $h, help: in the hand}}\ntree: {pick: {tool: $tool, into: $h}}\n",
+        "inputs: {tool: verified_object}\noutputs: {into: {from: $h, help: in the hand}}\n"
+        "tree: {pick: {tool: $tool, into: $h}}\n",
     )
     cards = {card.name: card for card in vocabulary(bench.leaves, skills_dirs=[bench.skills])}
     fetch = cards["fetch"]

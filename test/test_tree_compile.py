@@ -123,9 +123,12 @@ def test_inputs_have_the_values_given_or_else_their_defaults(bench: Bench) -> No
         ({}, "t.yaml:8:3: input 'who' of tree 't' has no value\n    who: text\n    ^^^\nGive it with --set who=VALUE."),
         ({"who": 3}, "inputs:1:1: input 'who' takes text, not int"),
         ({"who": "a", "groups": ("x",)}, "inputs:1:1: input 'groups' takes groups, not tuple"),
-        ({"who": "a", "grups": 1}, "inputs:1:1: tree 't' has no input 'grups'\nIt takes: groups, who. Did you mean 'groups'?"),
+        (
+            {"who": "a", "grups": 1},
+            "inputs:1:1: tree 't' has no input 'grups'\nIt takes: groups, who. Did you mean 'groups'?",
+        ),
     ],
-)  # fmt: skip
+)
 def test_inputs_that_do_not_fit_are_refused(bench: Bench, inputs: dict[str, object], message: str) -> None:
     with pytest.raises(TreeError) as raised:
         bench.build(WITH_OUTPUT, inputs)
@@ -216,7 +219,11 @@ def test_every_use_of_a_subtree_has_a_scope_of_its_own_and_every_run_begins_empt
 
 
 def test_an_input_of_a_subtree_is_a_copy_that_it_may_write(bench: Bench) -> None:
-    bench.card("renew", "inputs: {tool: verified_object}\noutputs: {into: {from: $tool}}\ntree:\n  sequence:\n    - find: {into: $c}\n    - verify: {candidate: $c, into: $tool}\n")  # fmt: skip
+    bench.card(
+        "renew",
+        "inputs: {tool: verified_object}\noutputs: {into: {from: $tool}}\n"
+        "tree: {sequence: [find: {into: $c}, verify: {candidate: $c, into: $tool}]}\n",
+    )
     text = plain("sequence: [find: {into: $c}, verify: {candidate: $c, into: $t}, renew: {tool: $t, into: $t}]")
     assert bench.run(bench.build(text)).ok
 

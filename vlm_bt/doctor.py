@@ -139,6 +139,7 @@ def drawing() -> Iterator[Finding]:
 
 def model() -> Iterator[Finding]:
     from vlm_bt.vision import weights
+    from vlm_bt.vision.vocabulary import prompts_hash
 
     folder = weights.embedded_directory()
     try:
@@ -147,7 +148,7 @@ def model() -> Iterator[Finding]:
         yield Finding("model weights", False, str(error).removesuffix(f"; {weights.REMEDY}"), weights.REMEDY)
         return
     yield Finding("model weights", True, f"{folder.name}, revision {revision}, hashes match")
-    yield _calibration(revision)
+    yield _calibration(f"{revision}-{prompts_hash()}")
 
 
 def _calibration(revision: str) -> Finding:

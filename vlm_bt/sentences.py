@@ -14,10 +14,10 @@ def plural(label: str, n: int) -> str:
     return f"{label}es" if label.endswith(("ch", "sh", "x")) else f"{label}s"
 
 
-def listed(parts: Iterable[str]) -> str:
+def listed(parts: Iterable[str], word: str = "and") -> str:
     """ "a", "a and b", "a, b and c"."""
     names = list(parts)
-    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+    return f" {word} ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
 
 
 def contents(counts: Mapping[str, int]) -> str:
@@ -34,7 +34,7 @@ def contents(counts: Mapping[str, int]) -> str:
             label = next(iter(labels))
             parts.append(f"{total} {plural(label, total)}")
         else:
-            inner = ", ".join(f"{n} {label.removesuffix(family).strip() or 'other'}" for label, n in labels.items())
+            inner = ", ".join(f"{n} {label.removesuffix(family).strip() or 'plain'}" for label, n in labels.items())
             parts.append(f"{total} {plural(family, total)} ({inner})")
     return listed(parts)
 

@@ -29,7 +29,7 @@ def find_tree(named: str) -> Path:
         return trees[said_name]
     near = difflib.get_close_matches(named, trees, 1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ConfigError(f"no tree is called {named!r}{hint} There are: {', '.join(trees)}, or name a .yaml file")
+    raise ConfigError(f"no tree is called {named!r}{hint}; there are: {', '.join(trees)}, or name a .yaml file")
 
 
 def shipped() -> dict[str, Path]:

@@ -24,6 +24,8 @@ def check(
 
     Ends with 0 when they may run, 1 when something is wrong, 2 when a file cannot be found.
     """
+    from dataclasses import asdict
+
     from vlm_bt.leaves.table import LEAVES
     from vlm_bt.tree.load import check_tree
 
@@ -33,7 +35,7 @@ def check(
         files += sorted(folder.glob("*.yaml")) if folder.is_dir() else [find_tree(text)]
     findings = [finding for path in files for finding in check_tree(path, LEAVES)]
     if json:
-        typer.echo(json_module.dumps([finding.json() for finding in findings]))
+        typer.echo(json_module.dumps([asdict(finding) for finding in findings]))
     else:
         for finding in findings:
             typer.echo(f"{finding}\n")

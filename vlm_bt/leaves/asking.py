@@ -9,7 +9,7 @@ from vlm_bt.leaves.context import Ports
 from vlm_bt.leaves.leaf import Input, Leaf, Output, Steps
 from vlm_bt.leaves.looking import look
 from vlm_bt.ports import Ticket
-from vlm_bt.sentences import plural
+from vlm_bt.sentences import listed, plural
 from vlm_bt.types import Answer, Detection, Group, LocatedObject, Outcome, Question, Reply, VerifiedObject
 from vlm_bt.vision.requests import Classify, Describe
 
@@ -61,11 +61,11 @@ class AskAbout(Leaf):
         described = yield ticket
         if not described.ok:
             return described
-        plausible = candidate.answer.plausible if candidate.answer else ()
+        plausible = tuple(kind for kind in (candidate.answer.plausible if candidate.answer else ()) if kind in ports.kinds)
         options = plausible if len(plausible) > 1 else ports.kinds
         length = f"{thing.footprint.length_m * 100:.0f} cm long"
-        guess = " or ".join(plausible) if plausible else "nothing I know"
-        text = f"I see {ticket.value}, {length}. It looks like {guess}. What is it?"
+        guess = f"It may be: {listed(plausible, 'or')}" if plausible else "It is like nothing I know"
+        text = f"I see {ticket.value}, {length}. {guess}. What is it?"
         question = ports.question(
             text, (*options, LEAVE_IT), LEAVE_IT, self.input("answer_within_s"), "identity", thing, free_text=True
         )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from vlm_bt.errors import ConfigError
 from vlm_bt.frames import FrameStore
 from vlm_bt.ledger import Ledger, VerifiedArm
 from vlm_bt.ports import Camera, Clock, Human, Monitor, Recorder
@@ -120,6 +122,18 @@ class Ports:
         )
         memory.questions[made.id] = made
         return made
+
+    def zone(self, name: str) -> Zone:
+        """The zone of that name.
+
+        Raises:
+            ConfigError: The configuration has no such zone; an author's mistake that only shows with a bench.
+        """
+        if name not in self.zones:
+            near = difflib.get_close_matches(name, self.zones, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ConfigError(f"this bench has no zone {name!r}; it has: {', '.join(self.zones)}{hint}")
+        return self.zones[name]
 
     def late_answers(self) -> list[tuple[Reply, Question]]:
         """Replies that came after their question's limit, each handed over once."""

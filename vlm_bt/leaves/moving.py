@@ -63,7 +63,7 @@ class Place(Leaf):
 
     def act(self) -> Steps:
         held: HeldObject = self.input("held")
-        wanted = self.ports.zones[self.input("zone")]
+        wanted = self.ports.zone(self.input("zone"))
         last = Outcome("no_space", f"no free place in {wanted.name}")
         for zone in (wanted, None):
             tried: tuple[tuple[float, float], ...] = ()

@@ -155,7 +155,7 @@ def settled(ports: Ports, thing: LocatedObject, groups: tuple[Group, ...]) -> bo
     else:
         return False
     group = ports.group_of(label, groups)
-    return group is not None and ports.zones[group.zone].holds(thing.footprint.centre, margin_m=0.005)
+    return group is not None and ports.zone(group.zone).holds(thing.footprint.centre, margin_m=0.005)
 
 
 def as_detection(ports: Ports, thing: LocatedObject) -> Detection:
@@ -168,7 +168,7 @@ def count(ports: Ports, wanted: str | None) -> Count:
     """What is believed to lie on the bench and in the containers."""
     memory = ports.memory
     labels = [label_of(ports, thing) for thing in memory.objects.values()]
-    labels += [p.label for p in memory.placed if ports.zones[p.zone].container]
+    labels += [p.label for p in memory.placed if ports.zone(p.zone).container]
     sure = Counter(label for label in labels if not label.endswith("?") and label != "unknown tool")
     rows = tuple((label, n) for label, n in sorted(sure.items()) if not wanted or wanted.casefold() in label.casefold())
     return Count(rows, len(labels) - sum(sure.values()), memory.frame_id)

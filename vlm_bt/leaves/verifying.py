@@ -153,7 +153,7 @@ class CheckPlaced(Leaf):
         seen = yield from look(ports, fresh=True)
         if not seen.ok:
             return seen
-        zone = ports.zones[self.input("zone")]
+        zone = ports.zone(self.input("zone"))
         spot = memory.last_spot
         fresh = [thing for thing in memory.objects.values() if thing.id not in known]
         if zone.container:

@@ -100,5 +100,3 @@ def _alone(frame: Frame, region: Region) -> Image.Image:
     soft[region.near == 2] = 0
     alpha = Image.fromarray(np.minimum(soft, 255).astype(np.uint8))
     return Image.composite(colour, Image.new("RGB", (width, height), (FILL, FILL, FILL)), alpha)
-
-

@@ -70,9 +70,7 @@ class Facts:
 
     def fact(self, scope: Scope, subject: str, key: str) -> Fact | None:
         """The fact that stands."""
-        standing = [
-            f for f in self._facts if not f.revoked and (f.scope, f.subject, f.key) == (scope, subject, key)
-        ]
+        standing = [f for f in self._facts if not f.revoked and (f.scope, f.subject, f.key) == (scope, subject, key)]
         if not standing:
             return None
         best = max(range(len(standing)), key=lambda n: (standing[n].by == "person", standing[n].stamp_s, n))

@@ -29,9 +29,9 @@ _ANY_M = 1.0
 _TIERS = (
     (False, 0.0, GAP_M, 0.016),
     (False, 0.030, GAP_M, 0.016),
+    (False, 0.0, 0.004, 0.014),
+    (False, 0.060, 0.004, 0.014),
     (True, 0.0, GAP_M, 0.016),
-    (False, _ANY_M, GAP_M, 0.016),
-    (True, _ANY_M, GAP_M, 0.016),
     (False, _ANY_M, 0.004, 0.012),
     (True, _ANY_M, 0.004, 0.012),
 )

@@ -125,9 +125,7 @@ def project(points: ArrayLike, lens: Intrinsics, pose_camera_in_base: Pose) -> A
     return np.stack([seen[..., 0] / z * lens.fx + lens.cx, seen[..., 1] / z * lens.fy + lens.cy], -1)
 
 
-def rectangle(
-    centre: tuple[float, float], length_m: float, width_m: float, yaw_rad: float
-) -> Array:
+def rectangle(centre: tuple[float, float], length_m: float, width_m: float, yaw_rad: float) -> Array:
     """(4, 2) corners, counter-clockwise, metres, base frame."""
     along = np.array([math.cos(yaw_rad), math.sin(yaw_rad)]) * length_m / 2
     across = np.array([-math.sin(yaw_rad), math.cos(yaw_rad)]) * width_m / 2

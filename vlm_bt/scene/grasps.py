@@ -50,6 +50,7 @@ _SPAN_M = 0.044
 _GAP_BINS = 3
 _TURNS_RAD = tuple(math.radians(d) for d in (0, -15, 15, -30, 30))
 
+
 @dataclass(frozen=True, eq=False)
 class _Jaws:
     """K candidates and what the jaws would find there. `centre`: (K, 2), the other arrays (K,), metres and radians.

@@ -36,9 +36,7 @@ def standing(height_m: NDArray[np.float32], shut: Mask, pixel_m: float) -> list[
         return []
     size = np.bincount(labels.ravel(), minlength=count + 1)
     sure = np.bincount(labels[low & (height_m > SURE_M)], minlength=count + 1)
-    parts = [
-        (n, place) for n, place in enumerate(ndimage.find_objects(labels), 1) if size[n] >= 5 and sure[n] >= 1
-    ]
+    parts = [(n, place) for n, place in enumerate(ndimage.find_objects(labels), 1) if size[n] >= 5 and sure[n] >= 1]
     root = _joined(labels, parts, height_m, pixel_m)
     things: dict[int, list[int]] = {}
     for n, _ in parts:
@@ -97,9 +95,7 @@ def _pixels(labels: NDArray[np.int32], n: int, place: tuple[slice, slice]) -> ND
     return np.asarray(np.argwhere(labels[place] == n) + np.array([place[0].start, place[1].start]), float)
 
 
-def _one_thing(
-    a: NDArray[np.float64], b: NDArray[np.float64], height_m: NDArray[np.float32], reach: float
-) -> bool:
+def _one_thing(a: NDArray[np.float64], b: NDArray[np.float64], height_m: NDArray[np.float32], reach: float) -> bool:
     near_a = a[(np.abs(a - np.clip(a, b.min(0) - reach, b.max(0) + reach)) < 1).all(1)]
     near_b = b[(np.abs(b - np.clip(b, a.min(0) - reach, a.max(0) + reach)) < 1).all(1)]
     if not len(near_a) or not len(near_b):

@@ -160,9 +160,7 @@ def segment(frame: Frame, zones_with_walls: Sequence[Zone] = (), area: Area = BE
     )
 
 
-def _heights(
-    frame: Frame, bench: Bench, view: Box
-) -> tuple[NDArray[np.float32], Mask, NDArray[np.float32]]:
+def _heights(frame: Frame, bench: Bench, view: Box) -> tuple[NDArray[np.float32], Mask, NDArray[np.float32]]:
     """Smoothed heights, patches without depth, and the base frame x and y of every pixel of the view."""
     lens, pose = frame.intrinsics, bench.pose_camera_in_base
     turn = rotation_of(pose.quaternion).astype(np.float32)
