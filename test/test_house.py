@@ -19,8 +19,8 @@ PACKAGE = CHECKOUT / "vlm_bt"
 # From the foundation up, as in the architecture: a room may import rooms of the rows above its own, and itself.
 ROWS = (
     ("types", "errors"),
-    ("ports", "clocks", "frames", "places", "sentences", "settings"),
-    ("ledger",),
+    ("ports", "clocks", "frames", "places", "sentences"),
+    ("settings", "ledger"),
     ("scene",),
     ("vision",),
     ("leaves",),

@@ -86,7 +86,7 @@ def test_between_close_neighbours_the_jaws_open_less():
     assert grasps_of([bar, *walls], (0.35, 0.2)) == []
     walls = [Block(0.35, 0.2 + side * 0.0305, 0.20, 0.01, 0.02) for side in (-1, 1)]
     grasps = grasps_of([bar, *walls], (0.35, 0.2))
-    assert grasps and all(0 < g.score and g.opening_m < 0.012 + 2 * 0.0075 for g in grasps)
+    assert grasps and all(g.score > 0 and g.opening_m < 0.012 + 2 * 0.0075 for g in grasps)
 
 
 def test_a_grasp_without_clearance_comes_last_with_a_score_below_zero():

@@ -189,3 +189,14 @@ def test_the_bench_is_found_under_a_third_of_the_pixels_covered():
     bench = find_bench(bench_frame(blocks, true_pose=moved(LOOKING_DOWN, (0, 0, 0.004))))
     assert bench.ok
     assert bench.offset_m == pytest.approx(-0.004, abs=0.0006)
+
+
+def test_a_wide_patch_without_depth_is_no_free_bench(clutter):
+    depth = clutter.depth_m.copy()
+    depth[500:540, 300:340] = 0
+    found = segment(replace(clutter, depth_m=depth), [BIN])
+    u, v = 320, 520
+    blind = found.points[v - found.view.y0, u - found.view.x0].astype(float)
+    assert len(found.regions) == 8
+    assert found.top_view.height_at(blind[None])[0] > 0.02
+    assert segment(clutter, [BIN]).top_view.height_at(blind[None])[0] < 0.003

@@ -42,7 +42,7 @@ def test_what_turns_up_elsewhere_or_in_another_size_is_a_new_thing():
     tracker = Tracker()
     tracker.update(things((0.3, 0.1), (0.5, 0.1)), "f1", 1.0)
     moved = things((0.34, 0.1), (0.5, 0.1))
-    moved[1] = replace(moved[1], footprint=replace(moved[1].footprint, area_m2=0.0005))
+    moved[1] = replace(moved[1], footprint=replace(moved[1].footprint, length_m=0.4, area_m2=0.012, centre=(0.51, 0.16)))
     assert names(tracker.update(moved, "f2", 2.0)) == ["object-3", "object-4"]
 
 
@@ -106,3 +106,20 @@ def test_a_touched_thing_that_did_not_move_is_trusted_as_before_after_that():
     tracker.touched((0.3, 0.1), 0.01)
     tracker.update(things((0.3, 0.1)), "f2", 2.0)
     assert names(tracker.update(things((0.315, 0.1)), "f3", 3.0)) == ["object-1"]
+
+
+def test_a_piece_of_a_known_thing_is_that_thing_and_keeps_its_whole_shape():
+    tracker = Tracker()
+    [whole] = tracker.update(things((0.3, 0.1), yaw=0.0), "overhead-1", 1.0)
+    pieces = things((0.34, 0.1), length=0.05, yaw=0.0) + things((0.25, 0.1), length=0.04, yaw=0.0)
+    [seen] = tracker.update(pieces, "overhead-2", 2.0)
+    assert (seen.id, seen.footprint.length_m) == (whole.id, 0.15)
+    [again] = tracker.update(things((0.3, 0.1), yaw=0.0), "overhead-3", 3.0)
+    assert again.id == whole.id
+
+
+def test_a_thing_that_was_first_seen_in_pieces_becomes_whole_under_a_name_it_has():
+    tracker = Tracker()
+    tracker.update(things((0.34, 0.1), length=0.05, yaw=0.0), "overhead-1", 1.0)
+    [whole] = tracker.update(things((0.3, 0.1), yaw=0.0), "overhead-2", 2.0)
+    assert (whole.id, whole.footprint.length_m) == ("object-1", 0.15)

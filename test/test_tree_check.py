@@ -304,7 +304,8 @@ sequence:
     assert ("type", 18) in [(f.rule, f.line) for f in found]
     bench.card(
         "guess",
-        "outputs: {into: {from: $b}}\ntree:\n  sequence:\n    - for_each_claim: {into: $a}\n    - echo: {text: $a.best, into: $b}\n",
+        "outputs: {into: {from: $b}}\n"
+        "tree: {sequence: [for_each_claim: {into: $a}, echo: {text: $a.best, into: $b}]}\n",
     )
     bench.card("echo", "inputs: {text: text}\noutputs: {into: {from: $text}}\ntree: clear\n")
     assert [(f.rule, f.line) for f in bench.check(under_guard(body))] == [("trust", 17)]

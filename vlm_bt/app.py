@@ -10,6 +10,7 @@ from typing import Any
 
 from vlm_bt.clocks import LockstepClock
 from vlm_bt.devices.people import Channel, ScriptedHuman, SilentHuman, TerminalHuman, load_script
+from vlm_bt.errors import ConfigError
 from vlm_bt.executive import Executive, Snapshot
 from vlm_bt.frames import FrameStore
 from vlm_bt.leaves.context import Memory, Ports, ToolKnowledge
@@ -248,7 +249,9 @@ class Mission:
         if channel == "scripted":
             path = Path(script) if script else share_dir("config") / self._settings.human.script
             return ScriptedHuman(self.clock, self.recorder, load_script(path), lambda place: self.truth.kind_at(*place))
-        return TerminalHuman(self.clock, self.recorder, self._question_picture)
+        if channel == "terminal":
+            return TerminalHuman(self.clock, self.recorder, self._question_picture)
+        raise ConfigError(f"nobody answers by {human!r}; there are: terminal, scripted, scripted:FILE, silent")
 
     def _question_picture(self, question: Question) -> Path | None:
         if not question.frame_id or question.mark is None:

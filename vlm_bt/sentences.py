@@ -14,6 +14,11 @@ def plural(label: str, n: int) -> str:
     return f"{label}es" if label.endswith(("ch", "sh", "x")) else f"{label}s"
 
 
+def article(label: str) -> str:
+    """ "a" or "an"."""
+    return "an" if label[:1].lower() in "aeiou" else "a"
+
+
 def listed(parts: Iterable[str], word: str = "and") -> str:
     """ "a", "a and b", "a, b and c"."""
     names = list(parts)

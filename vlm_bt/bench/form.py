@@ -18,12 +18,20 @@ Sense = Literal["at least", "at most", "exactly"]
 
 @dataclass(frozen=True)
 class Plan:
-    """What to measure. `seeds` empty: the benchmark's own, moved by `seed`. `quick`: within 2 minutes on 2 cores."""
+    """What to measure.
+
+    Attributes:
+        seeds: Empty for the benchmark's own, moved by `seed`.
+        quick: A version that ends within 2 minutes on 2 cores.
+        out: Keeps results, so that an interrupted benchmark goes on.
+        jobs: How many missions run at once; more than one spoils their timings.
+    """
 
     seeds: tuple[int, ...]
     seed: int
     quick: bool
     out: Path
+    jobs: int = 1
 
 
 @dataclass(frozen=True)
@@ -55,8 +63,8 @@ def seed_range(text: str) -> tuple[int, ...]:
     try:
         seeds: list[int] = []
         for part in text.split(","):
-            first, _, last = part.partition("-")
-            seeds += range(int(first), int(last or first) + 1)
+            first, dash, last = part.partition("-")
+            seeds += range(int(first), int(last if dash else first) + 1)
     except ValueError:
         raise ConfigError(f"--seeds {text!r}: write 1000-1019, or 3,5,8") from None
     if not seeds:
@@ -85,4 +93,6 @@ def machine() -> str:
     except (OSError, StopIteration):
         cpu = platform.machine()
     memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{cpu}, {os.cpu_count()} cores, {memory_gb:.0f} GiB, {platform.system()}, Python {platform.python_version()}"
+    return (
+        f"{cpu}, {os.cpu_count()} cores, {memory_gb:.0f} GiB, {platform.system()}, Python {platform.python_version()}"
+    )

@@ -24,7 +24,9 @@ def measure_import(plan: Plan, say: Say) -> Sequence[Figure]:
     """Median over fresh processes."""
     runs = 3 if plan.quick else 9
     rows = [
-        subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, timeout=60, check=True).stdout.split()
+        subprocess.run(
+            [sys.executable, "-c", CODE], capture_output=True, text=True, timeout=60, check=True
+        ).stdout.split()
         for _ in range(runs)
     ]
     seconds = statistics.median(float(row[0]) for row in rows)

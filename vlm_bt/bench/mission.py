@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from vlm_bt.bench.form import Figure, Plan, Say
+from vlm_bt.places import PACKAGE, share_dir
 
 FIRST_SEED = 1000
 MISSIONS = 20
@@ -24,23 +27,45 @@ def measure_missions(plan: Plan, say: Say) -> list[Figure]:
     first = FIRST_SEED + MISSIONS * plan.seed
     seeds = plan.seeds or tuple(range(first, first + (2 if plan.quick else MISSIONS)))
     items = QUICK_ITEMS if plan.quick else None
+    program = fingerprint()
+
+    def measured(seed: int) -> dict[str, Any]:
+        return mission(seed, items, plan.out / f"mission-{seed}{'-quick' if plan.quick else ''}", program)
+
     results = []
-    for seed in seeds:
-        results.append(mission(seed, items, plan.out / f"mission-{seed}{'-quick' if plan.quick else ''}"))
-        say(line(seed, results[-1]))
+    with ThreadPoolExecutor(max(1, plan.jobs)) as pool:
+        for seed, result in zip(seeds, pool.map(measured, seeds), strict=True):
+            results.append(result)
+            say(line(seed, result))
     return figures(results)
 
 
-def mission(seed: int, items: int | None, out: Path) -> dict[str, Any]:
-    """One mission's result; `{"crashed": True}` where the process ended without one."""
+def mission(seed: int, items: int | None, out: Path, program: str) -> dict[str, Any]:
+    """One mission's result, from an earlier run of the same program where there is one.
+
+    `{"crashed": True}` where the process ended without a result; that is not kept.
+    """
     kept = out / "result.json"
-    if kept.is_file():
-        stored: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
-        return stored
+    stored: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
+    if stored.get("program") == program:
+        found: dict[str, Any] = stored["result"]
+        return found
     result = run_mission(seed, out, items=items)
-    out.mkdir(parents=True, exist_ok=True)
-    kept.write_text(json.dumps(result) + "\n", encoding="utf-8")
+    if not result.get("crashed"):
+        out.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps({"program": program, "result": result}) + "\n", encoding="utf-8")
     return result
+
+
+def fingerprint() -> str:
+    """A hash of everything that a mission's result may depend on: code, weights, trees, skills and configuration."""
+    total = hashlib.sha256()
+    roots = (PACKAGE, *(share_dir(name) for name in ("trees", "skills", "config")))
+    for root in roots:
+        for path in sorted(root.rglob("*")):
+            if path.suffix in (".py", ".yaml", ".json", ".safetensors"):
+                total.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return total.hexdigest()
 
 
 def run_mission(
@@ -59,7 +84,10 @@ def run_mission(
         return {"crashed": True, "why": f"no end within {PATIENCE_S:g} s"}
     if done.returncode not in SAFE_ENDINGS:
         return {"crashed": True, "why": done.stderr.strip()[-2000:]}
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    try:
+        result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    except (IndexError, json.JSONDecodeError):
+        return {"crashed": True, "why": done.stderr.strip()[-2000:] or "it ended without a result"}
     return result
 
 

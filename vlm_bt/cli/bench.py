@@ -14,10 +14,13 @@ def bench(
     name: Annotated[str, typer.Argument(help="Which benchmark: mission, trace or import.")],
     seeds: Annotated[str | None, typer.Option(help="Scenes to run, such as 1000-1019.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Draws other scenes where --seeds does not name them.")] = 0,
-    quick: Annotated[bool, typer.Option("--quick", help="A small version that ends within 2 minutes on 2 cores.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A small version that ends within 2 minutes on 2 cores.")
+    ] = False,
     out: Annotated[Path, typer.Option(help="Keeps results, so that an interrupted benchmark goes on.")] = Path(
         "runs/bench"
     ),
+    jobs: Annotated[int, typer.Option(min=1, help="How many missions at once; more than one spoils timings.")] = 1,
     json: Annotated[bool, typer.Option("--json", help="End with one JSON object as the last line.")] = False,
 ) -> None:
     """Run a benchmark and say which of its targets hold.
@@ -34,5 +37,5 @@ def bench(
 
     if name not in BENCHES:
         raise ConfigError(f"no benchmark is called {name!r}; there are: {', '.join(BENCHES)}")
-    plan = Plan(seeds=seed_range(seeds) if seeds else (), seed=seed, quick=quick, out=out)
+    plan = Plan(seeds=seed_range(seeds) if seeds else (), seed=seed, quick=quick, out=out, jobs=jobs)
     raise typer.Exit(finish(name, BENCHES[name](plan, typer.echo), json, typer.echo))

@@ -40,7 +40,9 @@ def check(
         for finding in findings:
             typer.echo(f"{finding}\n")
         count = len(findings)
-        typer.echo(f"{len(files)} {'tree' if len(files) == 1 else 'trees'}, {count or 'no'} finding{'s' * (count != 1)}")
+        typer.echo(
+            f"{len(files)} {'tree' if len(files) == 1 else 'trees'}, {count or 'no'} finding{'s' * (count != 1)}"
+        )
     raise typer.Exit(1 if findings else 0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -24,7 +25,9 @@ INTERRUPTED = 130
 
 def run(
     tree: Annotated[str, typer.Argument(help="A tree's file, its name in trees/, or a sentence that starts it.")],
-    config: Annotated[Path | None, typer.Option(help="What the mission runs on. Default: config/embedded.yaml.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="What the mission runs on. Default: config/embedded.yaml.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Draws the bench: arrangement, colours, light, events.")] = 7,
     speed: Annotated[str, typer.Option(help="'max', as fast as this machine can, or 'realtime'.")] = "max",
     human: Annotated[
@@ -57,12 +60,16 @@ def run(
     chosen, inputs = overridden(settings.load(config), set_ or [])
     if items is not None:
         chosen = changed(chosen, "simulation.items", items)
-    folder = out or Path("runs") / f"{path.stem}-{seed}"
-    with app.build(
-        chosen, path, seed=seed, speed=speed, human=human or chosen.human.channel, inputs=inputs, out=folder
-    ) as mission:
-        with interruptible(mission), watched(json) as show:
-            result = mission.run(show)
+    folder = made(out or Path("runs") / f"{path.stem}-{seed}")
+    who = human or chosen.human.channel
+    # A panel that redraws itself would wipe a terminal's questions away.
+    panel_is_fine = not json and not who.startswith("terminal")
+    with (
+        app.build(chosen, path, seed=seed, speed=speed, human=who, inputs=inputs, out=folder) as mission,
+        interruptible(mission),
+        watched(panel_is_fine) as show,
+    ):
+        result = mission.run(show)
     tell(result, json)
     raise typer.Exit(result.exit_code)
 
@@ -75,6 +82,17 @@ def report(record: Annotated[Path, typer.Argument(help="A mission's record (miss
     if not path.is_file():
         raise ConfigError(f"{path}: no such record; a mission writes mission.mcap into its --out folder")
     typer.echo(write_report(path, path.parent))
+
+
+def made(folder: Path) -> Path:
+    """The folder, there and writable. Raises: ConfigError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--out {folder}: no folder can be made there ({error.strerror}); name another") from error
+    if not os.access(folder, os.W_OK):
+        raise ConfigError(f"--out {folder}: nothing may be written there; name another folder")
+    return folder
 
 
 def overridden(chosen: Settings, texts: list[str]) -> tuple[Settings, dict[str, str]]:
@@ -141,12 +159,12 @@ def interruptible(mission: Mission) -> Iterator[None]:
 
 
 @contextmanager
-def watched(quiet: bool) -> Iterator[Callable[[Progress], None]]:
-    """Progress on a terminal as one live panel, elsewhere as a line now and then; on stderr, so that stdout stays clean."""
+def watched(panel_is_fine: bool) -> Iterator[Callable[[Progress], None]]:
+    """Progress on a terminal as one live panel, elsewhere as a line now and then; on stderr: stdout is for results."""
     from rich.console import Console
 
     console = Console(stderr=True)
-    if not console.is_terminal or quiet:
+    if not console.is_terminal or not panel_is_fine:
         yield plain(console)
         return
     from rich.live import Live
@@ -200,7 +218,8 @@ def tell(result: Result, json: bool) -> None:
     detail = f" ({result.detail})" if result.detail else ""
     typer.echo(
         f"{result.outcome}{detail}: {score['sorted']} of {score['items']} in their right place, "
-        f"{result.questions} questions, {result.motions} motions, {result.sim_s:.0f} s simulated in {result.wall_s:.0f} s"
+        f"{result.questions} questions, {result.motions} motions, "
+        f"{result.sim_s:.0f} s simulated in {result.wall_s:.0f} s"
     )
     typer.echo(f"report: {result.report}")
     if json:

@@ -9,7 +9,7 @@ from vlm_bt.leaves.context import Ports
 from vlm_bt.leaves.leaf import Input, Leaf, Output, Steps
 from vlm_bt.leaves.looking import look
 from vlm_bt.ports import Ticket
-from vlm_bt.sentences import listed, plural
+from vlm_bt.sentences import article, listed, plural
 from vlm_bt.types import Answer, Detection, Group, LocatedObject, Outcome, Question, Reply, VerifiedObject
 from vlm_bt.vision.requests import Classify, Describe
 
@@ -87,7 +87,7 @@ class ClassifyTool(Leaf):
         tool: VerifiedObject = self.input("tool")
         group = self.ports.group_of(tool.label, self.input("groups"))
         if group is None:
-            return Outcome("unsure", f"no group names a {tool.label}")
+            return Outcome("unsure", f"no group names {article(tool.label)} {tool.label}")
         self.output("into", group)
         return Outcome("done", f"{tool.label} belongs to the {group.name}")
         yield

@@ -58,7 +58,7 @@ class Place(Leaf):
 
     takes = {"held": Input("held_object", "what to put down"), "zone": Input("zone", "where it belongs")}
     safety = "moves"
-    reasons = ("no_space", "unreachable", "dropped", "unverified", "arm_fault", "model_lost", "stale", "timed_out")
+    reasons = ("no_space", "unreachable", "blocked", "dropped", "unverified", "arm_fault", "model_lost", "stale", "timed_out")
     ports: Ports
 
     def act(self) -> Steps:
@@ -79,7 +79,7 @@ class Place(Leaf):
                 if moved.ok:
                     self.ports.memory.last_spot = spot.centre
                     return Outcome() if zone is wanted else Outcome("no_space", f"{wanted.name} is full; put aside")
-                if moved.reason != "unreachable":
+                if moved.reason not in ("unreachable", "blocked"):
                     return moved
                 last, tried = moved, (*tried, spot.centre)
         return last

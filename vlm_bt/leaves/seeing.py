@@ -112,6 +112,13 @@ class VerifyScene(Leaf):
             return seen
         ports, groups = self.ports, self.input("groups")
         wrong = candidates(ports, groups)
+        if wrong:
+            # What only one of two frames shows is noise, no thing.
+            seen = yield from look_and_claim(ports, fresh=True)
+            if not seen.ok:
+                return seen
+            before = {thing.id for thing in wrong}
+            wrong = [thing for thing in candidates(ports, groups) if thing.id in before]
         aside = [thing for thing in ports.memory.objects.values() if thing.id in ports.memory.aside]
         ports.recorder.keep_frame(ports.memory.frame_id, "quality check")
         ports.recorder.write("detections", {"frame": ports.memory.frame_id, "items": shown(ports, list(ports.memory.objects.values()))})

@@ -11,15 +11,14 @@ import base64
 import io
 import json
 import struct
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from mcap.exceptions import McapError
-from mcap.records import Channel, Footer, McapRecord, Message
-from mcap.stream_reader import CRCValidationError, StreamReader
+from mcap.records import Channel, Footer, Message
+from mcap.stream_reader import StreamReader
 from mcap.writer import Writer
 
 from vlm_bt.errors import ConfigError, FrameGone
@@ -30,6 +29,7 @@ from vlm_bt.recording.entries import Entry, Json, Kept
 E = TypeVar("E", bound=Entry)
 
 JPEG_QUALITY = 88
+LONGEST_RECORD = 2**28
 FRAME_TOPIC = "frame/"
 IMAGE_SCHEMA: Json = {
     "type": "object",
@@ -73,9 +73,9 @@ class McapRecorder:
             self._stream: IO[bytes] = path.open("wb")
         except OSError as cause:
             raise ConfigError(f"the mission's record cannot be written to {path}: {cause.strerror}") from cause
-        self._mcap = Writer(self._stream)
+        self._mcap: Any = Writer(self._stream)
         self._mcap.start(profile="", library="vlm_bt")
-        self._mcap.flush()
+        self.flush()
 
     def write(self, channel: str, data: Mapping[str, Any]) -> None:
         """Put a message into its channel; what comes after `close` is dropped."""
@@ -177,8 +177,8 @@ class Record:
                 found, complete = _messages(stream)
         except OSError as cause:
             raise ConfigError(f"no record can be read from {path}: {cause.strerror}") from cause
-        except McapError as cause:
-            raise ConfigError(f"{path} is not a mission's record: it is no MCAP file ({cause})") from cause
+        except (McapError, struct.error, UnicodeDecodeError) as cause:
+            raise ConfigError(f"{path} is not a mission's record: it is no MCAP file") from cause
         return cls(path, tuple(_typed(topic, data) for topic, data in found), complete)
 
     def of(self, kind: type[E]) -> Iterator[E]:
@@ -186,10 +186,7 @@ class Record:
         return (one for one in self.entries if isinstance(one, kind))
 
     def last(self, kind: type[E]) -> E | None:
-        found = None
-        for found in self.of(kind):
-            pass
-        return found
+        return next((one for one in reversed(self.entries) if isinstance(one, kind)), None)
 
     @property
     def configuration(self) -> Json:
@@ -211,32 +208,29 @@ class Record:
 
 
 def _messages(stream: IO[bytes]) -> tuple[list[tuple[str, Json]], bool]:
-    topics: dict[int, str] = {}
-    found: list[tuple[str, Json]] = []
-    complete = False
-    for one in _until_cut(stream):
-        if isinstance(one, Channel):
-            topics[one.id] = one.topic
-        elif isinstance(one, Message):
-            found.append((topics[one.channel_id], json.loads(one.data)))
-        elif isinstance(one, Footer):
-            complete = True
-    return found, complete
-
-
-def _until_cut(stream: IO[bytes]) -> Iterator[McapRecord]:
-    """The file's records up to the first that is cut off.
+    """The messages up to where the file is cut off or damaged, and whether it is whole.
 
     Raises:
         McapError: Already the file's first bytes are not MCAP's.
     """
-    read = StreamReader(stream, validate_crcs=True).records
-    yield next(read)
-    while True:
-        try:
-            yield next(read)
-        except (StopIteration, McapError, CRCValidationError, struct.error, zlib.error, EOFError):
-            return
+    records = StreamReader(stream, validate_crcs=True, record_size_limit=LONGEST_RECORD).records
+    next(records)
+    topics: dict[int, str] = {}
+    found: list[tuple[str, Json]] = []
+    complete = False
+    try:
+        for one in records:
+            if isinstance(one, Channel):
+                topics[one.id] = one.topic
+            elif isinstance(one, Message):
+                found.append((topics[one.channel_id], json.loads(one.data)))
+            elif isinstance(one, Footer):
+                complete = True
+    except Exception:
+        # mcap answers bytes that make no sense with whatever its parts raise: EndOfFile, ZstdError, UnicodeDecodeError,
+        # struct.error, MemoryError... What was read before them stands, checked by checksums.
+        complete = False
+    return found, complete
 
 
 def _plain(value: Any) -> Any:

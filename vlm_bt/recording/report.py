@@ -6,9 +6,8 @@ What a model or a person said is data: it is escaped in both.
 from __future__ import annotations
 
 import base64
-import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,17 +17,23 @@ from PIL import Image
 
 from vlm_bt.errors import ConfigError
 from vlm_bt.recording import pictures
-from vlm_bt.recording.entries import AskedQuestion
+from vlm_bt.recording.entries import AskedQuestion, Json
 from vlm_bt.recording.pictures import Colour, Mark
 from vlm_bt.recording.record import Record
-from vlm_bt.recording.story import Story, View, tell
-from vlm_bt.sentences import CLASSES, closing_sentence, plural
+from vlm_bt.recording.story import Moved, Story, View, tell
+from vlm_bt.sentences import CLASSES, closing_sentence, contents, plural
 
 __all__ = ["closing_sentence", "write_report"]
 
 HTML = "report.html"
 MARKDOWN = "report.md"
 PICTURES = "pictures"
+BEFORE_AFTER = "before_after.png"
+QUESTION_PX = 340
+THUMB_PX = 112
+FEW_COLOURS = 200
+UNKNOWN = "unknown tool"
+LONGEST_LABEL = 32
 OUTCOMES = {"done": "good", "interrupted": "warn", "not ended": "warn"}
 
 
@@ -42,7 +47,7 @@ class Drawn:
 
 
 def write_report(record_path: Path | str, out_dir: Path | str) -> Path:
-    """Write `report.html`, `report.md` and the pictures they show.
+    """Write `report.html`, `report.md`, the pictures they show, and `before_after.png` with both views in one.
 
     Works on a record that is still being written: it then tells the story so far.
 
@@ -67,10 +72,18 @@ def write_report(record_path: Path | str, out_dir: Path | str) -> Path:
 def _shown(story: Story, out: Path) -> dict[str, Any]:
     """Everything the templates read."""
     colours = _colours(story)
-    before = _drawn(_annotated(story.before, story, colours), out, "before", "The bench before the mission")
-    after = _drawn(_annotated(story.after, story, colours), out, "after", "The bench after the mission")
+    last = "After" if story.told_by_itself else "The last look"
+    first, now = _annotated(story.before, story, colours, ()), _annotated(
+        story.after, story, colours, _contained(story, colours)
+    )
+    if first and now:
+        pictures.save_png(pictures.side_by_side([("Before", first), (last, now)]), out / BEFORE_AFTER, FEW_COLOURS)
+    before = _drawn(first, out, "before", "The bench before the mission")
+    after = _drawn(now, out, "after", "The bench after the mission")
     return {
         "story": story,
+        "headline": _headline(story),
+        "last": last,
         "before": before,
         "after": after,
         "legend": [(name.replace("_", " "), "#{:02x}{:02x}{:02x}".format(*colour)) for name, colour in colours.items()],
@@ -79,13 +92,43 @@ def _shown(story: Story, out: Path) -> dict[str, Any]:
             (one, _question_drawn(story, one.question, number, out))
             for number, one in enumerate(story.exchanges, start=1)
         ],
+        "moved": [(row, _thumb(story, row)) for row in story.moved],
         "numbers": _numbers(story),
         "score": story.result.get("score", {}),
         "false_motions": story.result.get("false_motions"),
         "sections": _section_rows(story),
         "configuration": yaml.safe_dump(dict(story.configuration), sort_keys=False, allow_unicode=True),
         "trace": story.result.get("trace_sha256", ""),
+        "made": _made(story),
+        "misnamed": story.result.get("false") or [],
     }
+
+
+def _headline(story: Story) -> str:
+    """How the mission ended and what came of it, in one line."""
+    ended = {"done": "Done", "interrupted": "Interrupted by a person", "not ended": "Cut off before its end"}
+    brought = sum(row.ok for row in story.moved)
+    asked, left = len(story.exchanges), len(story.left_over)
+    said = [
+        f"{brought} {plural('thing', brought)} brought to {'its' if brought == 1 else 'their'} place",
+        f"{asked} {plural('question', asked)} to a person",
+        f"{left or 'nothing'} left over",
+    ]
+    after = f" after {clock(story.ended_s)}"
+    return f"{ended.get(story.outcome, 'Not done: ' + story.outcome.replace('_', ' '))}{after}: {', '.join(said)}."
+
+
+def _made(story: Story) -> list[tuple[str, str]]:
+    """What somebody needs to have the same mission again."""
+    calibrated = story.model.get("calibrated")
+    rows = [
+        ("Seed", story.configuration.get("seed")),
+        ("Model", story.model.get("model")),
+        ("Calibration", "valid" if calibrated else None if calibrated is None else "none, so nothing was sure"),
+        ("Note", story.model.get("note")),
+        ("Trace", story.result.get("trace_sha256")),
+    ]
+    return [(name, str(value)) for name, value in rows if value not in (None, "")]
 
 
 def _section_rows(story: Story) -> list[tuple[str, int, str]]:
@@ -103,7 +146,7 @@ def _numbers(story: Story) -> list[tuple[str, str]]:
     result = story.result
     if not result:
         counted = [(name.capitalize(), str(n)) for name, n in story.counted.items()]
-        return [("Simulated time", clock(story.ended_s)), *counted]
+        return [("Mission time", clock(story.ended_s)), *counted, ("Refused motions", str(story.refused))]
     rows = [
         ("Mission time", clock(float(result.get("sim_s", 0.0)))),
         ("Wall time", f"{float(result.get('wall_s', 0.0)):.1f} s"),
@@ -112,6 +155,7 @@ def _numbers(story: Story) -> list[tuple[str, str]]:
         ("Questions to a person", str(result.get("questions", 0))),
         ("Motions", str(result.get("motions", 0))),
         ("Unverified motions", str(result.get("unverified_motions", 0))),
+        ("Refused motions", str(story.refused)),
         ("Ticks", str(result.get("ticks", 0))),
     ]
     tick = result.get("tick_ms") or {}
@@ -128,10 +172,8 @@ def clock(seconds: float) -> str:
 def _colours(story: Story) -> dict[str, Colour]:
     """A colour for each zone of the configuration, then for each kind that belongs to none."""
     zones = ((story.configuration.get("settings") or {}).get("bench") or {}).get("zones") or {}
-    labels = [
-        str(item.get("label", "")) for view in (story.before, story.after) if view for item in view.items
-    ]
-    groups = [_group(label.rstrip("?"), story.zone_of) for label in labels]
+    items = [item for view in (story.before, story.after) if view for item in view.items]
+    groups = [_group(str(item.get("label", "")), story.zone_of) for item in items if not _guess(item)]
     known = [*zones, *story.sections]
     used = [zone for zone in dict.fromkeys(known) if zone in groups]
     return dict(pictures.group_colours([*used, *sorted(set(groups) - set(used))]))
@@ -145,22 +187,38 @@ def _group(label: str, zone_of: Mapping[str, str]) -> str:
     return next((zone for kind, zone in zone_of.items() if _class(kind) == family), family)
 
 
+def _guess(item: Json) -> bool:
+    """Whether a label is no more than the likeliest of several, or no kind at all."""
+    label = str(item.get("label", ""))
+    return label.endswith("?") or label == UNKNOWN or len(item.get("plausible") or ()) > 1
+
+
 def _class(label: str) -> str:
     return next((name for name in CLASSES if label.endswith(name)), label)
 
 
-def _annotated(view: View | None, story: Story, colours: Mapping[str, Colour]) -> Image.Image | None:
+def _contained(story: Story, colours: Mapping[str, Colour]) -> tuple[Mark, ...]:
+    """A mark around what lies in each container: "8 screws"."""
+    return tuple(
+        Mark(box, contents(story.sections[zone]), colours.get(zone, pictures.UNSURE))
+        for zone, box in story.in_container.items()
+        if any(story.sections.get(zone, {}).values())
+    )
+
+
+def _annotated(
+    view: View | None, story: Story, colours: Mapping[str, Colour], more: Sequence[Mark]
+) -> Image.Image | None:
     if view is None:
         return None
-    marks = []
+    marks = list(more)
     for item in view.items:
         label, box = str(item.get("label", "")), item.get("box")
         if not box:
             continue
-        guess = label.endswith("?") or len(item.get("plausible") or ()) > 1
-        colour = colours[_group(label.rstrip("?"), story.zone_of)]
-        text = label if label.endswith("?") or not guess else f"{label}?"
-        marks.append(Mark((box[0], box[1], box[2], box[3]), text, pictures.UNSURE if guess else colour, guess))
+        guess = _guess(item)
+        colour = pictures.UNSURE if guess else colours[_group(label, story.zone_of)]
+        marks.append(Mark((box[0], box[1], box[2], box[3]), _short(label), colour, guess))
     return pictures.annotate(pictures.from_jpeg(view.picture.jpeg), marks)
 
 
@@ -172,17 +230,35 @@ def _question_drawn(story: Story, question: AskedQuestion, number: int, out: Pat
     picture = pictures.question_picture(
         pictures.from_jpeg(kept.jpeg), (mark[0], mark[1], mark[2], mark[3]) if len(mark) == 4 else None
     )
+    width = round(picture.width * QUESTION_PX / picture.height)
+    picture = picture.resize((width, QUESTION_PX), Image.Resampling.LANCZOS)
     return _drawn(picture, out, f"question-{number}", f"What question {number} is about")
+
+
+def _thumb(story: Story, row: Moved) -> str:
+    """A small picture of a thing as a data URI; empty where no picture of it was kept."""
+    kept = story.pictures.get(row.frame)
+    if kept is None or len(row.mark) != 4:
+        return ""
+    mark = (row.mark[0], row.mark[1], row.mark[2], row.mark[3])
+    return _uri(pictures.to_jpeg(pictures.close_up(pictures.from_jpeg(kept.jpeg), mark, THUMB_PX), quality=80))
+
+
+def _uri(jpeg: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 1]}…"
 
 
 def _drawn(picture: Image.Image | None, out: Path, name: str, alt: str) -> Drawn | None:
     if picture is None:
         return None
-    pictures.save_png(picture, out / PICTURES / f"{name}.png")
-    jpeg = io.BytesIO()
-    picture.save(jpeg, "JPEG", quality=86)
-    uri = "data:image/jpeg;base64," + base64.b64encode(jpeg.getvalue()).decode("ascii")
-    return Drawn(uri, f"{PICTURES}/{name}.png", alt)
+    jpeg = pictures.to_jpeg(picture)
+    (out / PICTURES).mkdir(parents=True, exist_ok=True)
+    (out / PICTURES / f"{name}.jpg").write_bytes(jpeg)
+    return Drawn(_uri(jpeg), f"{PICTURES}/{name}.jpg", alt)
 
 
 def _html(shown: Mapping[str, Any]) -> str:

@@ -8,36 +8,46 @@ from dataclasses import dataclass, field
 
 from vlm_bt.recording import entries
 from vlm_bt.recording.entries import Json
+from vlm_bt.recording.incidents import EVENTS, Incident, Stop, incidents, stops
 from vlm_bt.recording.record import Record
 from vlm_bt.sentences import closing_sentence
 
-UNREMARKABLE = ("report", "scene described", "model ready")
+TOLD_ELSEWHERE = ("report", "scene described", "model ready", *EVENTS)
 SAME_PLACE_M = 0.06
+SAME_REGION_M = 0.005
 
 
 @dataclass(frozen=True)
 class Moved:
-    """One object that the arm reached for. `identified`: by whom; `tries`: picks begun; `result`: how it ended."""
+    """One object that the arm reached for. `identified`: by whom; `tries`: picks begun; `result`: how it ended.
+
+    `came_from`: the section it lay in, or its place on the bench in words. `mark`: pixel corners (x0, y0, x1, y1) in
+    the picture of `frame`, where it was seen last before it was taken up; empty where the record does not say.
+    """
 
     t: float
     label: str
     object: str
     identified: str
+    came_from: str
     tries: int
     zone: str
     result: str
     ok: bool
+    frame: str = ""
+    mark: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """A question to a person with its answer. `reply` is empty while nobody has answered."""
+    """A question to a person with its answer after `waited_s`. `reply` is empty while nobody has answered."""
 
     t: float
     question: entries.AskedQuestion
     reply: str
     silent: bool
     late: bool
+    waited_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -62,6 +72,9 @@ class Story:
     Attributes:
         sections: {zone: {label: count}} of what lies where at the end.
         zone_of: The zone that each kind was brought to.
+        told_by_itself: The mission came to its own closing sentence, with a last look behind it.
+        model: What the model said of itself: `model` (its revision), `calibrated`, `note`.
+        in_container: Pixel box (x0, y0, x1, y1) in the last picture around what lies in each container.
     """
 
     tree: str
@@ -83,6 +96,12 @@ class Story:
     configuration: Json = field(default_factory=dict)
     result: Json = field(default_factory=dict)
     counted: Mapping[str, int] = field(default_factory=dict)
+    incidents: tuple[Incident, ...] = ()
+    stops: tuple[Stop, ...] = ()
+    model: Json = field(default_factory=dict)
+    refused: int = 0
+    told_by_itself: bool = False
+    in_container: Mapping[str, tuple[int, int, int, int]] = field(default_factory=dict)
 
 
 def tell(record: Record) -> Story:
@@ -97,7 +116,7 @@ def tell(record: Record) -> Story:
     looks = list(record.of(entries.Look))
     return Story(
         tree=sources[0].path.rpartition("/")[2].removesuffix(".yaml") if sources else record.path.stem,
-        sentence=said or closing_sentence(sections, [thing.label.rstrip("?") for thing in left_over]),
+        sentence=said or _sentence(sections, left_over, known=bool(looks or motions)),
         outcome=outcome.outcome if outcome else "not ended",
         detail=outcome.detail if outcome else "",
         complete=record.complete,
@@ -106,7 +125,7 @@ def tell(record: Record) -> Story:
         left_over=left_over,
         moved=_moved(record, motions),
         exchanges=_exchanges(record),
-        events=tuple(e for e in record.of(entries.Event) if e.what not in UNREMARKABLE),
+        events=tuple(e for e in record.of(entries.Event) if e.what not in TOLD_ELSEWHERE),
         before=_view(record, looks, "before"),
         after=_view(record, looks[::-1], "after"),
         zone_of={m.label: m.zone for m in motions if m.verb == "place" and m.done and m.zone},
@@ -115,7 +134,19 @@ def tell(record: Record) -> Story:
         configuration={k: v for k, v in record.configuration.items() if k not in ("t", "tick")},
         result=record.result,
         counted=_counted(record),
+        incidents=incidents(record),
+        stops=stops(record),
+        model=next((e.data for e in record.of(entries.Event) if e.what == "model ready"), {}),
+        refused=sum(e.what == "motion refused" for e in record.of(entries.Event)),
+        told_by_itself=written is not None,
+        in_container=_in_container(record),
     )
+
+
+def _sentence(sections: Mapping[str, Mapping[str, int]], left_over: tuple[LeftOver, ...], known: bool) -> str:
+    if not known:
+        return "Nothing is known of the bench: the record ends before the first look."
+    return closing_sentence(sections, [thing.label.rstrip("?") for thing in left_over])
 
 
 def _sections(motions: list[entries.Motion]) -> dict[str, dict[str, int]]:
@@ -145,8 +176,9 @@ def _left_over(rows: list[Json]) -> tuple[LeftOver, ...]:
 
 
 def _unsorted(record: Record, motions: list[entries.Motion]) -> tuple[LeftOver, ...]:
-    """Where the mission did not say it itself: what its last look shows and it never put down."""
-    last = record.last(entries.Look)
+    """Where the mission did not say it itself: what any look has shown and nobody has taken up or put down."""
+    seen = {str(item.get("object", "")): item for look in record.of(entries.Look) for item in look.items}
+    taken = {motion.object for motion in motions if motion.verb == "pick" and motion.done}
     put = [motion for motion in motions if motion.verb == "place" and motion.done]
     whys: dict[str, str] = {}
     for motion in motions:
@@ -156,17 +188,17 @@ def _unsorted(record: Record, motions: list[entries.Motion]) -> tuple[LeftOver, 
         if event.data.get("object") and event.data.get("why"):
             whys[str(event.data["object"])] = str(event.data["why"])
     found = []
-    for item in last.items if last else ():
+    for name, item in seen.items():
         x, y = item.get("centre") or (0.0, 0.0)
         near = (m for m in put if m.goal and abs(m.goal[0] - x) + abs(m.goal[1] - y) <= SAME_PLACE_M)
-        if next(near, None) is None:
-            name = str(item.get("object", ""))
+        if name not in taken and next(near, None) is None:
             found.append(LeftOver(str(item.get("label", "")), name, whys.get(name, "not sorted")))
     return tuple(found)
 
 
 def _moved(record: Record, motions: list[entries.Motion]) -> tuple[Moved, ...]:
-    verdicts = {verdict.id: verdict for verdict in record.of(entries.VerdictGiven)}
+    identified = _identified(record)
+    seen = _seen(record)
     by_object: dict[str, list[entries.Motion]] = {}
     for motion in motions:
         if motion.verb in ("pick", "place"):
@@ -174,28 +206,82 @@ def _moved(record: Record, motions: list[entries.Motion]) -> tuple[Moved, ...]:
     rows = []
     for name, made in by_object.items():
         last = made[-1]
+        frame, mark = seen.get(made[0].verdict, ("", ()))
         ok = last.verb == "place" and last.done
         rows.append(
             Moved(
                 t=made[0].t,
                 label=last.label,
                 object=name,
-                identified=_identified(verdicts.get(made[0].verdict)),
+                identified=identified.get(made[0].verdict, "nobody"),
+                came_from=_place(record, made[0].start),
                 tries=sum(motion.verb == "pick" for motion in made),
                 zone=last.zone,
                 result="placed" if ok else "still held" if last.done else f"{last.verb} failed: {_ended(last)}",
                 ok=ok,
+                frame=frame,
+                mark=mark,
             )
         )
     return tuple(rows)
 
 
-def _identified(verdict: entries.VerdictGiven | None) -> str:
-    if verdict is None:
-        return "nobody"
-    if verdict.by == "model" and verdict.error_rate is not None:
-        return f"model, wrong in at most {verdict.error_rate:.1%}"
-    return verdict.by
+def _identified(record: Record) -> dict[str, str]:
+    """By verdict id, who said what the object is; a verdict by tracking goes back to the one that it carries on."""
+    said: dict[str, str] = {}
+    first: dict[tuple[str, str], str] = {}
+    for verdict in record.of(entries.VerdictGiven):
+        thing = (verdict.object, verdict.label)
+        if verdict.by == "tracking":
+            said[verdict.id] = first.get(thing, "an earlier verdict, tracked")
+            continue
+        rate = f" (≤ {verdict.error_rate:.1%} wrong)" if verdict.by == "model" and verdict.error_rate else ""
+        said[verdict.id] = first[thing] = f"{verdict.by}{rate}"
+    return said
+
+
+def _place(record: Record, at: entries.Point | None) -> str:
+    """The section that holds a place, or where it is as seen from the robot's base."""
+    if at is None:
+        return ""
+    bench = (record.configuration.get("settings") or {}).get("bench") or {}
+    for name, zone in (bench.get("zones") or {}).items():
+        (x0, x1), (y0, y1) = zone.get("x", (0.0, -1.0)), zone.get("y", (0.0, -1.0))
+        if x0 <= at[0] <= x1 and y0 <= at[1] <= y1:
+            return str(name)
+    side = f"{abs(at[1]) * 100:.0f} cm {'left' if at[1] > 0 else 'right'}"
+    return f"{at[0] * 100:.0f} cm ahead, {side}"
+
+
+def _seen(record: Record) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """By verdict id, the frame that the object was located in and its box there."""
+    regions = {one["frame_id"]: one.get("regions") or () for one in _segmented(record)}
+    found: dict[str, tuple[str, tuple[int, ...]]] = {}
+    for verdict in record.of(entries.VerdictGiven):
+        centre = verdict.data.get("centre")
+        for region in regions.get(verdict.frame, ()):
+            at, box = region["footprint"]["centre"], region["box"]
+            if centre and abs(at[0] - centre[0]) + abs(at[1] - centre[1]) < SAME_REGION_M:
+                found[verdict.id] = (verdict.frame, (box["x0"], box["y0"], box["x1"], box["y1"]))
+    return found
+
+
+def _segmented(record: Record) -> list[Json]:
+    """What depth located, look by look."""
+    answers = (one for one in record.of(entries.ModelAnswer) if one.kind == "Segment")
+    return [one.data["result"] for one in answers if isinstance(one.data.get("result"), Mapping)]
+
+
+def _in_container(record: Record) -> dict[str, tuple[int, int, int, int]]:
+    """Around what the last look saw in each container."""
+    looks = _segmented(record)
+    found: dict[str, tuple[int, int, int, int]] = {}
+    for region in (looks[-1].get("regions") or ()) if looks else ():
+        name, box = region.get("container"), region.get("box")
+        if name and box:
+            x0, y0, x1, y1 = found.get(name, (box["x0"], box["y0"], box["x1"], box["y1"]))
+            found[name] = (min(x0, box["x0"]), min(y0, box["y0"]), max(x1, box["x1"]), max(y1, box["y1"]))
+    return found
 
 
 def _ended(motion: entries.Motion) -> str:
@@ -218,6 +304,7 @@ def _exchanges(record: Record) -> tuple[Exchange, ...]:
                 answered.text if answered else "",
                 silent=answered.silent if answered else False,
                 late=answered.late if answered else False,
+                waited_s=answered.t - question.t if answered else 0.0,
             )
         )
     return tuple(rows)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterator
 
 from py_trees.behaviour import Behaviour
+
+from vlm_bt.executive import walk
 
 TICK = struct.Struct("<BI")
 STATUS_BYTES = {"INVALID": b"\0", "RUNNING": b"\1", "SUCCESS": b"\2", "FAILURE": b"\3"}
@@ -39,15 +40,6 @@ class Trace:
     def trace_sha256(self) -> str:
         """Hexadecimal sha256 of all that was added so far."""
         return self._sum.hexdigest()
-
-
-def walk(root: Behaviour) -> Iterator[tuple[tuple[int, ...], Behaviour]]:
-    """Every node with its child-index path from the root, parents before children."""
-    waiting: list[tuple[tuple[int, ...], Behaviour]] = [((), root)]
-    while waiting:
-        path, node = waiting.pop()
-        yield path, node
-        waiting.extend(((*path, index), child) for index, child in reversed(list(enumerate(node.children))))
 
 
 def _key(path: tuple[int, ...]) -> bytes:

@@ -18,7 +18,7 @@ from vlm_bt.types import Footprint, HeldObject, PlaceSpot, Zone
 FREE_M = 0.003
 """What is lower is bench."""
 GAP_M = 0.010
-"""Room between things that lie side by side."""
+"""Room between things that lie side by side; end to end a little more, because things slide along the jaws."""
 JAW_M = 0.017
 """How far an opened finger reaches out from the side of what it held: opening 8, finger 9 mm; and some room."""
 FINGER_HALF_M = 0.010
@@ -192,7 +192,7 @@ def _stencils(held: HeldObject, order: _Order) -> tuple[Array, Array]:
     The arm may turn the hand by half a turn, so the fingers may come down at either of two places.
     """
     shape, room = held.tool.object.footprint, 0.3 * order.gap_m
-    body = _filled(shape.length_m / 2 + order.gap_m, shape.width_m / 2 + order.gap_m, order.yaw_rad)
+    body = _filled(shape.length_m / 2 + 1.4 * order.gap_m, shape.width_m / 2 + order.gap_m, order.yaw_rad)
     hand = order.yaw_rad - held.yaw_offset_rad
     fingers = _filled(FINGER_HALF_M + room, held.width_m / 2 + JAW_M + room, hand)
     tools = _tools(np.zeros((1, 2)), order.yaw_rad, held)[0]

@@ -74,7 +74,7 @@ def window(frame: Frame, area: Area) -> Box:
     )
 
 
-def find_bench(frame: Frame, area: Area = BENCH_AREA, step: int = 5) -> Bench:
+def find_bench(frame: Frame, area: Area = BENCH_AREA, step: int = 7) -> Bench:
     """Fit the bench by RANSAC and trimmed least squares on every `step`-th pixel of the area."""
     view = window(frame, area)
     depth = frame.depth_m[view.y0 : view.y1 : step, view.x0 : view.x1 : step].astype(float)

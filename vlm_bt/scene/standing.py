@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from vlm_bt.scene.outline import rim
 from vlm_bt.types import Box
 
 LOW_M = 0.0020
@@ -81,37 +84,51 @@ def _joined(
     boxes = np.array([(r.start, r.stop, c.start, c.stop) for _, (r, c) in parts], float).reshape(-1, 4)
     gap_y = np.maximum(boxes[:, None, 0] - boxes[None, :, 1], boxes[None, :, 0] - boxes[:, None, 1]) + 1
     gap_x = np.maximum(boxes[:, None, 2] - boxes[None, :, 3], boxes[None, :, 2] - boxes[:, None, 3]) + 1
-    close = (gap_y <= reach) & (gap_x <= reach)
-    for a, b in np.argwhere(np.triu(close, 1)):
-        (na, pa), (nb, pb) = parts[a], parts[b]
-        if root[na] != root[nb] and _one_thing(_pixels(labels, na, pa), _pixels(labels, nb, pb), height_m, reach):
-            old, new = root[nb], root[na]
+    pairs = np.argwhere(np.triu((gap_y <= reach) & (gap_x <= reach), 1))
+    pieces = {int(k): _Piece.of(labels, *parts[k]) for k in np.unique(pairs)}
+    for a, b in pairs.tolist():
+        old, new = root[parts[b][0]], root[parts[a][0]]
+        if old != new and _one_thing(pieces[a], pieces[b], height_m, reach):
             root = {n: new if r == old else r for n, r in root.items()}
     return root
 
 
-def _pixels(labels: NDArray[np.int32], n: int, place: tuple[slice, slice]) -> NDArray[np.float64]:
-    """(N, 2) rows and columns of a part."""
-    return np.asarray(np.argwhere(labels[place] == n) + np.array([place[0].start, place[1].start]), float)
+@dataclass(frozen=True, eq=False)
+class _Piece:
+    """Rim pixels (N, 2) as rows and columns, number of pixels, direction of the long axis, and whether it is slim."""
+
+    rim: NDArray[np.float64]
+    size: int
+    axis: NDArray[np.float64]
+    slim: bool
+
+    @classmethod
+    def of(cls, labels: NDArray[np.int32], n: int, place: tuple[slice, slice]) -> _Piece:
+        mask = labels[place] == n
+        pixels = np.argwhere(mask).astype(float)
+        lengths, axes = np.linalg.eigh(np.cov((pixels - pixels.mean(0)).T))
+        edge = rim(mask) + np.array([place[0].start, place[1].start])
+        return cls(edge.astype(float), len(pixels), axes[:, 1], bool(lengths[1] > 6 * lengths[0]))
 
 
-def _one_thing(a: NDArray[np.float64], b: NDArray[np.float64], height_m: NDArray[np.float32], reach: float) -> bool:
-    near_a = a[(np.abs(a - np.clip(a, b.min(0) - reach, b.max(0) + reach)) < 1).all(1)]
-    near_b = b[(np.abs(b - np.clip(b, a.min(0) - reach, a.max(0) + reach)) < 1).all(1)]
+def _one_thing(a: _Piece, b: _Piece, height_m: NDArray[np.float32], reach: float) -> bool:
+    bigger = a if a.size >= b.size else b
+    if not bigger.slim:
+        return False
+    near_a, near_b = _around(a.rim, b.rim, reach), _around(b.rim, a.rim, reach)
     if not len(near_a) or not len(near_b):
         return False
-    apart = ((near_a[:, None] - near_b[None]) ** 2).sum(-1)
+    apart = (near_a[:, :1] - near_b[:, 0]) ** 2 + (near_a[:, 1:] - near_b[:, 1]) ** 2
     i, j = np.unravel_index(int(apart.argmin()), apart.shape)
     gap = float(np.sqrt(apart[i, j]))
-    if gap > reach:
-        return False
-    bigger = a if len(a) >= len(b) else b
     way = near_b[j] - near_a[i]
-    spread = np.cov((bigger - bigger.mean(0)).T)
-    lengths, axes = np.linalg.eigh(spread)
-    slim = lengths[1] > 6 * lengths[0]
-    in_line = abs(float(way @ axes[:, 1])) > 0.85 * gap
-    steps = near_a[i] + way * np.linspace(0.0, 1.0, 7)[:, None]
-    rows, columns = np.rint(steps).astype(int).T
-    raised = float(height_m[rows, columns].min()) > 0.4 * LOW_M
-    return bool(slim and in_line and raised)
+    if gap > reach or abs(float(way @ bigger.axis)) < 0.85 * gap:
+        return False
+    rows, columns = np.rint(near_a[i] + way * np.linspace(0.0, 1.0, 7)[:, None]).astype(int).T
+    return bool(height_m[rows, columns].min() > 0.4 * LOW_M)
+
+
+def _around(points: NDArray[np.float64], others: NDArray[np.float64], reach: float) -> NDArray[np.float64]:
+    """Those points that lie in the box of the others, widened by `reach`."""
+    low, high = others.min(0) - reach, others.max(0) + reach
+    return np.asarray(points[((points >= low) & (points <= high)).all(1)])

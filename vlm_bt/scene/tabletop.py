@@ -26,6 +26,8 @@ WALL_MARGIN_M = 0.006
 WALL_THICK_M = 0.008
 TALLEST_M = 0.12
 NEAR_PX = 10
+UNSEEN_M = 0.05
+"""How tall a patch without depth is taken to be."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +108,7 @@ class Segmentation:
         # The picture shows at least the rectangle between the inner two of its corners along each axis.
         seen_x = (max(float(x[1]), self.area.x[0]), min(float(x[2]), self.area.x[1]))
         seen_y = (max(float(y[1]), self.area.y[0]), min(float(y[2]), self.area.y[1]))
-        return map_of(self.points, self.height_m, self.labels, seen_x, seen_y)
+        return map_of(self.points, _guarded(self.height_m, self.labels), self.labels, seen_x, seen_y)
 
 
 def segment(frame: Frame, zones_with_walls: Sequence[Zone] = (), area: Area = BENCH_AREA) -> Segmentation:
@@ -285,6 +287,20 @@ def _describe(
         )
     regions.sort(key=lambda r: (round(r.centroid[1]), round(r.centroid[0]), r.box.y0, r.box.x0))
     return tuple(replace(region, index=first + n) for n, region in enumerate(regions))
+
+
+def _guarded(height: NDArray[np.float32], labels: NDArray[np.int16]) -> NDArray[np.float32]:
+    """Heights in which a wide patch without depth counts as an obstacle: something black or shiny may stand there."""
+    size = 8
+    rows, columns = height.shape[0] // size, height.shape[1] // size
+    blind = (labels == -1) & (height == 0.0)
+    blocks = blind[: rows * size, : columns * size].reshape(rows, size, columns, size).sum((1, 3), dtype=np.uint8)
+    if blocks.max(initial=0) < size * size:
+        return height
+    height = height.copy()
+    for row, column in np.argwhere(blocks == size * size).tolist():
+        height[row * size : (row + 1) * size, column * size : (column + 1) * size] = UNSEEN_M
+    return height
 
 
 def _flatten_rims(

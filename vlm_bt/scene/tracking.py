@@ -18,6 +18,8 @@ AREA_RATIO = 2.2
 TOUCHED_GATE_M = 0.006
 TOUCHED_TURN_RAD = math.radians(8)
 MOVED_GATE_M = 0.060
+PIECE_SHARE = 0.75
+"""What covers less of the bench than this share of a known thing may be a piece of it."""
 _NEVER = 1e6
 
 
@@ -72,15 +74,25 @@ class Tracker:
         names = sorted(self._tracks, key=_number)
         taken = self._match(names, regions)
         out = []
+        pieces: set[str] = set()
         for region, name in zip(regions, taken, strict=True):
+            shape = region.footprint
+            if name is None:
+                name = self._part_of(names, taken, shape)
+                if name is not None and (name in taken or name in pieces):
+                    continue
+                if name is not None:
+                    pieces.add(name)
+                    known = self._tracks[name].object.footprint
+                    shape = shape if shape.area_m2 > known.area_m2 else known
             if name is None:
                 self._count += 1
                 name = f"object-{self._count}"
-            thing = LocatedObject(name, frame_id, region.index, region.box, region.footprint, stamp_s)
+            thing = LocatedObject(name, frame_id, region.index, region.box, shape, stamp_s)
             self._tracks[name] = _Track(thing)
             out.append(thing)
         for name in names:
-            if name not in taken:
+            if name not in taken and name not in pieces:
                 track = self._tracks[name]
                 track.unseen += 1
                 if track.unseen > self._keep_unseen or (track.wary and track.sent is None):
@@ -111,6 +123,22 @@ class Tracker:
                 self._tracks[name].wary = True
                 ids.append(name)
         return tuple(ids)
+
+    def _part_of(self, names: Sequence[str], taken: Sequence[str | None], shape: Footprint) -> str | None:
+        """The known thing of which this is a piece, or which was a piece of this.
+
+        Depth noise breaks a thin shaft from its handle in one frame and joins them in the next.
+        """
+        for name in sorted(names, key=lambda name: (name in taken, _number(name))):
+            track = self._tracks[name]
+            known = track.object.footprint
+            if track.wary or track.sent is not None:
+                continue
+            if shape.area_m2 < PIECE_SHARE * known.area_m2 and _covers(known, shape.centre):
+                return name
+            if name not in taken and known.area_m2 < PIECE_SHARE * shape.area_m2 and _covers(shape, known.centre):
+                return name
+        return None
 
     def _match(self, names: Sequence[str], regions: Sequence[Seen]) -> list[str | None]:
         taken: list[str | None] = [None] * len(regions)
@@ -147,3 +175,10 @@ def _distance(shape: Footprint, point: tuple[float, float]) -> float:
     c, s = math.cos(shape.yaw_rad), math.sin(shape.yaw_rad)
     out_along = max(abs(c * dx + s * dy) - shape.length_m / 2, 0.0)
     return math.hypot(out_along, max(abs(c * dy - s * dx) - shape.width_m / 2, 0.0))
+
+
+def _covers(shape: Footprint, point: tuple[float, float]) -> bool:
+    """Whether a point lies in a rectangle widened by 6 mm."""
+    dx, dy = point[0] - shape.centre[0], point[1] - shape.centre[1]
+    c, s = math.cos(shape.yaw_rad), math.sin(shape.yaw_rad)
+    return abs(c * dx + s * dy) <= shape.length_m / 2 + 0.006 and abs(c * dy - s * dx) <= shape.width_m / 2 + 0.006

@@ -164,7 +164,7 @@ class EmbeddedClip:
     def _features(self, crops: Pixels) -> Tensor:
         if crops.ndim != 4 or crops.shape[1:] != (self.size, self.size, 3) or crops.dtype != np.uint8:
             raise ValueError(f"crops must be (N, {self.size}, {self.size}, 3) uint8, got {crops.shape} {crops.dtype}")
-        pixels = torch.from_numpy(np.ascontiguousarray(crops)).permute(0, 3, 1, 2).float() / 255
+        pixels = torch.from_numpy(np.array(crops)).permute(0, 3, 1, 2).float() / 255
         ready = ((pixels - self._mean) / self._spread).contiguous(memory_format=torch.channels_last)
         features: Tensor = self._model.encode_image(ready).float()
         return features
