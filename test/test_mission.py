@@ -148,7 +148,7 @@ def test_corrupt_weights_are_a_clear_error(tmp_path):
         stream.write(b"\x00\x01\x02\x03")
     with (
         mission(tmp_path / "out", kinds=["screw"], model__weights=str(copy)) as built,
-        pytest.raises(ModelError, match=r"is corrupt: its sha256 begins .* vlm-bt train embedded"),
+        pytest.raises(ModelError, match=r"is corrupt: its sha256 begins .*vlm-bt train embedded"),
     ):
         built.run()
 

@@ -259,7 +259,8 @@ def crowd(count):
 
 def test_labels_of_a_crowd_do_not_cover_each_other():
     marks = crowd(16)
-    spots = pictures._place_labels([mark.box for mark in marks], [(130, 16)] * 16, (640, 360))
+    placed = pictures._place_labels([mark.box for mark in marks], [[(130, 16), (70, 32)]] * 16, (640, 360))
+    spots = [spot for spot, _ in placed]
     covered = [pictures._overlap(a, b) for i, a in enumerate(spots) for b in spots[:i]]
     assert max(covered) == 0
     assert all(min(spot) >= 0 and spot[2] <= 640 and spot[3] <= 360 for spot in spots)
@@ -292,3 +293,23 @@ def test_a_question_without_a_mark_shows_the_picture_itself():
 def test_saving_makes_the_folder(tmp_path):
     path = pictures.save_png(blank(), tmp_path / "new" / "a.png")
     assert Image.open(io.BytesIO(path.read_bytes())).format == "PNG"
+
+
+def test_a_label_without_room_in_one_line_is_folded_into_two():
+    assert pictures._folded("combination wrench") == ["combination wrench", "combination\nwrench"]
+    assert pictures._folded("pliers") == ["pliers"]
+    ((spot, fold),) = pictures._place_labels([(110, 0, 200, 122)], [[(150, 16), (80, 34)]], (320, 122))
+    assert fold == 1 and not pictures._overlap(spot, (110, 0, 200, 122))
+
+
+def test_few_colours_keep_a_small_yellow_thing_yellow(tmp_path):
+    picture = Image.effect_noise((200, 200), 40).convert("RGB")
+    picture.paste((240, 200, 20), (10, 10, 22, 22))
+    saved = Image.open(pictures.save_png(picture, tmp_path / "a.png", colours=32)).convert("RGB")
+    red, green, blue = saved.getpixel((15, 15))
+    assert red > 180 and green > 150 and blue < 90
+
+
+def test_views_side_by_side_are_as_wide_as_asked():
+    both = pictures.side_by_side([("Before", blank()), ("After", blank())], width=800)
+    assert both.width == 800 and both.height < 300

@@ -206,3 +206,106 @@ def test_plain_text_has_no_mark_of_markdown_left():
 
 def test_a_code_block_is_closed_by_nothing_inside_it():
     assert _fenced("a\n````\nb", "yaml") == "`````yaml\na\n````\nb\n`````"
+
+
+def test_the_headline_says_how_it_ended_and_what_came_of_it(tmp_path, mission):
+    page, markdown = reported(tmp_path / "a")
+    for text in (page.text, markdown):
+        assert "Done after 0:37: 3 things brought to their place, 1 question to a person, 1 left over." in text
+    mission.write("result", outcome="interrupted", detail="interrupted by a person")
+    mission.close()
+    page = Page(write_report(tmp_path / "mission.mcap", tmp_path / "b").read_text("utf-8"))
+    assert "Interrupted by a person after 0:00: 0 things brought to their place" in page.text
+    assert "Ended because: interrupted by a person" in page.text
+
+
+def test_both_views_lie_side_by_side_in_a_small_picture(tmp_path):
+    reported(tmp_path)
+    both = tmp_path / "out" / "before_after.png"
+    assert Image.open(both).width == 1800 and both.stat().st_size < 700_000
+
+
+def segment(mission, frame, *regions):
+    mission.write(
+        "answer",
+        kind="Segment",
+        result={
+            "frame_id": frame,
+            "regions": [
+                {
+                    "box": dict(zip(("x0", "y0", "x1", "y1"), box, strict=True)),
+                    "footprint": {"centre": at},
+                    "container": inside,
+                }
+                for box, at, inside in regions
+            ],
+        },
+    )
+
+
+def test_a_thing_is_shown_beside_its_row_as_it_was_seen_last(mission):
+    frame = mission.picture("pick pliers")
+    segment(mission, frame, ((4, 4, 30, 20), (0.5, 0.5), ""), ((8, 8, 20, 20), (0.3, 0.1), ""))
+    mission.write("verdict", id="v1", object="object-1", label="pliers", by="model", frame=frame, centre=[0.3, 0.1001])
+    mission.move("pick", "object-1", "pliers", (0.3, 0.1), verdict="v1")
+    mission.close()
+    out = mission.recorder.path.parent
+    (row,) = tell(Record.read(mission.recorder.path)).moved
+    assert (row.frame, row.mark, row.came_from) == (frame, (8, 8, 20, 20), "30 cm ahead, 10 cm left")
+    page = Page(write_report(mission.recorder.path, out).read_text("utf-8"))
+    assert len(page.attributes("src")) == 2, "the last view, and the thing"
+
+
+def test_a_thing_that_lay_in_a_section_came_from_there(mission):
+    mission.write("configuration", settings={"bench": {"zones": {"rear": {"x": [0.6, 0.72], "y": [-0.1, 0.1]}}}})
+    mission.move("pick", "object-1", "pliers", (0.65, 0.0))
+    assert told(mission).moved[0].came_from == "rear"
+
+
+def test_the_last_view_of_a_mission_cut_off_names_what_it_had_named_before(mission):
+    mission.look("before", ("object-1", "pliers", (0.1, 0.1)), ("object-2", "screw", (0.3, 0.1)))
+    mission.recorder.flush()
+    mission.move("place", "object-1", "pliers", (0.2, -0.4), zone="right")
+    last = mission.picture("pick screw")
+    segment(
+        mission,
+        last,
+        ((1, 1, 9, 9), (0.2, -0.41), ""),
+        ((9, 9, 20, 20), (0.3, 0.1), ""),
+        ((0, 0, 5, 5), (0.7, 0.7), ""),
+    )
+    view = told(mission).after
+    assert view.picture.id == last
+    assert [(item["label"], item["box"]) for item in view.items] == [
+        ("pliers", (1, 1, 9, 9)),
+        ("screw", (9, 9, 20, 20)),
+    ]
+
+
+def test_what_lies_in_a_container_has_one_box_around_it(mission):
+    segment(mission, "overhead-1", ((1, 1, 9, 9), (0.4, 0.4), "parts_bin"), ((5, 7, 12, 14), (0.4, 0.4), "parts_bin"))
+    assert told(mission).in_container == {"parts_bin": (1, 1, 12, 14)}
+
+
+def test_a_thing_that_a_person_said_to_leave_is_told_apart(mission, tmp_path):
+    more = {"topic": "group", "subject": "hammer"}
+    mission.write("question", id="q1", text="Where?", default="leave it", about="object-1", **more)
+    mission.write("reply", id="q1", text="leave it", silent=False, late=False)
+    mission.close()
+    page = Page(write_report(tmp_path / "mission.mcap", tmp_path).read_text("utf-8"))
+    assert "Left where it lies: hammer object-1, because a person said: leave it" in page.text
+
+
+def test_mishaps_and_stops_stand_in_both_forms_and_stay_text(mission, tmp_path):
+    mission.move("pick", "object-1", HOSTILE, (0.1, 0.1), "grasp_failed", detail=HOSTILE)
+    for path, status in (([], "RUNNING"), ([0], "SUCCESS"), ([1], "RUNNING")):
+        mission.write("status", path=path, name=HOSTILE, status=status)
+    mission.now_s += 1.0
+    mission.write("status", path=[0], name="clear", status="FAILURE", outcome="no", detail=HOSTILE)
+    mission.write("event", what="model ready", model=HOSTILE, calibrated=False, note=HOSTILE)
+    mission.close()
+    source = write_report(tmp_path / "mission.mcap", tmp_path).read_text("utf-8")
+    page = Page(source)
+    assert page.text.count(HOSTILE) >= 5 and "to the end" in page.text and "no motion followed" in page.text
+    assert "script" not in [tag for tag, _ in page.tags] and not page.attributes("onerror")
+    assert "<script" not in (tmp_path / "report.md").read_text("utf-8").replace("\\<script", "")

@@ -200,3 +200,14 @@ def test_a_wide_patch_without_depth_is_no_free_bench(clutter):
     assert len(found.regions) == 8
     assert found.top_view.height_at(blind[None])[0] > 0.02
     assert segment(clutter, [BIN]).top_view.height_at(blind[None])[0] < 0.003
+
+
+def test_a_hole_in_the_depth_across_a_thin_shaft_leaves_it_one_thing():
+    height = np.zeros((60, 120), np.float32)
+    height[20:41, 40:50] = 0.012
+    height[28:32, 50:100] = 0.004
+    closed = np.zeros(height.shape, bool)
+    height[26:34, 70:74] = 0.0
+    assert len(standing(height, closed, 0.0012)) == 2
+    closed[26:34, 70:74] = True
+    assert len(standing(height, closed, 0.0012)) == 1

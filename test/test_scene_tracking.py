@@ -123,3 +123,10 @@ def test_a_thing_that_was_first_seen_in_pieces_becomes_whole_under_a_name_it_has
     tracker.update(things((0.34, 0.1), length=0.05, yaw=0.0), "overhead-1", 1.0)
     [whole] = tracker.update(things((0.3, 0.1), yaw=0.0), "overhead-2", 2.0)
     assert (whole.id, whole.footprint.length_m) == ("object-1", 0.15)
+
+
+def test_what_is_put_into_the_corner_of_a_large_thing_that_is_there_whole_is_a_new_thing():
+    tracker = Tracker()
+    tracker.update(things((0.3, 0.1), yaw=0.0), "overhead-1", 1.0)
+    both = things((0.3, 0.1), yaw=0.0) + things((0.33, 0.105), length=0.05, yaw=0.0)
+    assert names(tracker.update(both, "overhead-2", 2.0)) == ["object-1", "object-2"]

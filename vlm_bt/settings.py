@@ -40,7 +40,7 @@ class SimulationSettings(Strict):
 class ModelSettings(Strict):
     backend: Literal["embedded"] = "embedded"
     weights: str | None = None
-    error_rate: float = Field(0.02, gt=0, lt=0.5)
+    error_rate: float = Field(0.01, gt=0, lt=0.5)
     threads: int = Field(1, ge=1, le=64)
     patience_s: float = Field(60.0, gt=0)
 

@@ -101,6 +101,8 @@ class Footprint:
         length_m: Long side. width_m: short side.
         yaw_rad: Direction of the long side in the base frame, in [-pi/2, pi/2).
         height_m: Robust highest point above the bench. area_m2: Area of the outline itself.
+        mean: Mean of the outline's points. The rectangle around a T or an L jumps between directions that fit
+            equally well, and its centre with it; this point stays. None: the centre stands for it.
     """
 
     centre: tuple[float, float]
@@ -109,6 +111,12 @@ class Footprint:
     yaw_rad: float
     height_m: float
     area_m2: float
+    mean: tuple[float, float] | None = None
+
+    @property
+    def anchor(self) -> tuple[float, float]:
+        """The point to follow the thing by."""
+        return self.mean or self.centre
 
 
 @dataclass(frozen=True)

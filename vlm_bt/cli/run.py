@@ -62,6 +62,7 @@ def run(
         chosen = changed(chosen, "simulation.items", items)
     folder = made(out or Path("runs") / f"{path.stem}-{seed}")
     who = human or chosen.human.channel
+    typer.echo("laying out the bench and loading the model ...", err=True)
     # A panel that redraws itself would wipe a terminal's questions away.
     panel_is_fine = not json and not who.startswith("terminal")
     with (

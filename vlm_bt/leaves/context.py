@@ -90,7 +90,7 @@ class Ports:
     knowledge: Mapping[str, ToolKnowledge]
     kinds: tuple[str, ...]
     """The kinds that the model can name, in its own order."""
-    error_rate: float = 0.02
+    error_rate: float = 0.01
 
     def question(
         self,

@@ -151,17 +151,6 @@ class Look(Entry):
 
 
 @dataclass(frozen=True)
-class Fact(Entry):
-    """Something the mission has learnt, and from whom."""
-
-    channel: ClassVar[str] = "fact"
-
-    about: str = ""
-    text: str = ""
-    by: str = ""
-
-
-@dataclass(frozen=True)
 class Event(Entry):
     """Anything else worth telling: the arm was stopped, somebody stepped in, a frame was lost."""
 
@@ -208,7 +197,6 @@ KINDS: Mapping[str, type[Entry]] = {
         Motion,
         VerdictGiven,
         Look,
-        Fact,
         Event,
         MissionResult,
         Kept,

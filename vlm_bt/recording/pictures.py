@@ -33,6 +33,9 @@ first four in the order of the embedded bench's own zones."""
 MARKED = PALETTE[2]
 UNSURE: Colour = (90, 90, 96)
 PANEL_PX = 520
+LINE_GAP_PX = 2
+FOLDED = 4.0
+"""Cost of a label in two lines, in places of the order of preference."""
 NEXT_TO_ANOTHER = 12.0
 """Cost of a label that touches a box which is not its own, in places of the order of preference."""
 
@@ -59,13 +62,15 @@ def annotate(picture: Image.Image, marks: Sequence[Mark]) -> Image.Image:
     font = _font(max(13, round(drawn.width / 85)))
     for mark in marks:
         _outline(draw, mark.box, mark.colour, mark.dashed, max(2, drawn.width // 420))
-    sizes = [_size(font, mark.text) for mark in marks]
+    texts = [_folded(mark.text) for mark in marks]
+    sizes = [[_size(font, text) for text in folds] for folds in texts]
     spots = _place_labels([mark.box for mark in marks], sizes, (drawn.width, drawn.height))
-    for mark, spot in zip(marks, spots, strict=True):
+    for mark, (spot, _) in zip(marks, spots, strict=True):
         _leader(draw, mark, spot)
-    for mark, spot in zip(marks, spots, strict=True):
+    for mark, folds, (spot, fold) in zip(marks, texts, spots, strict=True):
         draw.rounded_rectangle(spot, radius=3, fill=mark.colour)
-        draw.text(((spot[0] + spot[2]) / 2, (spot[1] + spot[3]) / 2), mark.text, fill="white", font=font, anchor="mm")
+        middle = ((spot[0] + spot[2]) / 2, (spot[1] + spot[3]) / 2)
+        draw.text(middle, folds[fold], fill="white", font=font, anchor="mm", align="center", spacing=LINE_GAP_PX)
     return drawn
 
 
@@ -88,8 +93,9 @@ def question_picture(picture: Image.Image, mark: tuple[int, int, int, int] | Non
 
 
 def close_up(picture: Image.Image, mark: tuple[int, int, int, int], side_px: int) -> Image.Image:
-    """A square around the mark, `side_px` wide."""
-    return picture.crop(_square_around(mark, picture.size)).resize((side_px, side_px), Image.Resampling.LANCZOS)
+    """The mark and little around it, as a square `side_px` wide."""
+    square = _square_around(mark, picture.size, least=48, share=1.25)
+    return picture.crop(square).resize((side_px, side_px), Image.Resampling.LANCZOS)
 
 
 def side_by_side(views: Sequence[tuple[str, Image.Image]], width: int = 1800) -> Image.Image:
@@ -120,9 +126,20 @@ def from_jpeg(data: bytes) -> Image.Image:
 def save_png(picture: Image.Image, path: Path, colours: int | None = None) -> Path:
     """With `colours`, reduced to as many: a picture with labels stays sharp in a fifth of the bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    chosen = picture.quantize(colours, dither=Image.Dither.NONE) if colours else picture
-    chosen.save(path, "PNG", optimize=colours is not None)
+    (_reduced(picture, colours) if colours else picture).save(path, "PNG", optimize=colours is not None)
     return path
+
+
+def _reduced(picture: Image.Image, colours: int) -> Image.Image:
+    """Median cut spends its colours on the bench; maximum coverage keeps the few pixels of a yellow handle yellow."""
+    half = colours // 2
+    palettes = [
+        picture.quantize(half, method).getpalette() or []
+        for method in (Image.Quantize.MEDIANCUT, Image.Quantize.MAXCOVERAGE)
+    ]
+    both = Image.new("P", (1, 1))
+    both.putpalette([value for palette in palettes for value in palette[: 3 * half]])
+    return picture.quantize(palette=both, dither=Image.Dither.NONE)
 
 
 def to_jpeg(picture: Image.Image, quality: int = 86) -> bytes:
@@ -131,24 +148,43 @@ def to_jpeg(picture: Image.Image, quality: int = 86) -> bytes:
     return data.getvalue()
 
 
-def _place_labels(boxes: Sequence[Rect], sizes: Sequence[tuple[int, int]], canvas: tuple[int, int]) -> list[Rect]:
-    """A spot for each label, chosen from the top of the picture down: near its box, over no label, off other boxes."""
-    spots: dict[int, Rect] = {}
+def _folded(text: str) -> list[str]:
+    """The text in one line, and in two where it has a space to break at, as near its middle as can be."""
+    spaces = [index for index, sign in enumerate(text) if sign == " "]
+    if not spaces:
+        return [text]
+    at = min(spaces, key=lambda index: abs(index - len(text) / 2))
+    return [text, f"{text[:at]}\n{text[at + 1 :]}"]
+
+
+def _place_labels(
+    boxes: Sequence[Rect], sizes: Sequence[Sequence[tuple[int, int]]], canvas: tuple[int, int]
+) -> list[tuple[Rect, int]]:
+    """A spot for each label, and which of its sizes it has there.
+
+    Chosen from the top of the picture down: near its box, over no label, off other boxes.
+    """
+    spots: dict[int, tuple[Rect, int]] = {}
     for index in sorted(range(len(boxes)), key=lambda i: (boxes[i][1], boxes[i][0])):
-        taken = list(spots.values())
-        options = _candidates(boxes[index], sizes[index], canvas)
+        taken = [spot for spot, _ in spots.values()]
+        options = [
+            (rank + FOLDED * fold, spot, fold)
+            for fold, size in enumerate(sizes[index])
+            for rank, spot in enumerate(_candidates(boxes[index], size, canvas))
+        ]
         others = [box for i, box in enumerate(boxes) if i != index]
 
-        def cost(numbered: tuple[int, Rect], taken: list[Rect] = taken, others: list[Rect] = others) -> float:
-            rank, spot = numbered
+        def cost(option: tuple[float, Rect, int], taken: list[Rect] = taken, others: list[Rect] = others) -> float:
+            rank, spot, _ = option
             return (
                 rank
-                + 40.0 * sum(_overlap(spot, box) for box in others) / 100
+                + 40.0 * sum(_overlap(spot, box) for box in boxes) / 100
                 + NEXT_TO_ANOTHER * sum(_overlap(_grown(spot, 5), box) > 0 for box in others)
                 + 10_000.0 * sum(_overlap(_grown(spot, 2), label) > 0 for label in taken)
             )
 
-        spots[index] = min(enumerate(options), key=cost)[1]
+        _, spot, fold = min(options, key=cost)
+        spots[index] = (spot, fold)
     return [spots[index] for index in range(len(boxes))]
 
 
@@ -206,10 +242,12 @@ def _outline(draw: ImageDraw.ImageDraw, box: Sequence[int], colour: Colour, dash
         draw.line(((x1, y), (x1, min(y + dash, y1))), fill=colour, width=width)
 
 
-def _square_around(mark: tuple[int, int, int, int], size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """A square with the mark in its middle and as much around it again, inside the picture."""
+def _square_around(
+    mark: tuple[int, int, int, int], size: tuple[int, int], least: int = 96, share: float = 1.8
+) -> tuple[int, int, int, int]:
+    """A square with the mark in its middle, `share` times as large, inside the picture."""
     width, height = size
-    side = min(max(96, round(1.8 * max(mark[2] - mark[0], mark[3] - mark[1]))), width, height)
+    side = min(max(least, round(share * max(mark[2] - mark[0], mark[3] - mark[1]))), width, height)
     x = min(max(round((mark[0] + mark[2] - side) / 2), 0), width - side)
     y = min(max(round((mark[1] + mark[3] - side) / 2), 0), height - side)
     return x, y, x + side, y + side
@@ -225,9 +263,10 @@ def _grown(rect: Rect, by: float) -> Rect:
 
 
 def _size(font: ImageFont.FreeTypeFont | ImageFont.ImageFont, text: str) -> tuple[int, int]:
-    x0, _, x1, _ = font.getbbox(text)
+    lines = text.split("\n")
+    width = max(font.getbbox(line)[2] - font.getbbox(line)[0] for line in lines)
     _, top, _, bottom = font.getbbox("Ágj")
-    return int(x1 - x0) + 8, int(bottom - top) + 4
+    return int(width) + 8, len(lines) * (int(bottom - top) + LINE_GAP_PX) - LINE_GAP_PX + 4
 
 
 @lru_cache(maxsize=8)

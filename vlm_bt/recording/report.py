@@ -20,7 +20,8 @@ from vlm_bt.recording import pictures
 from vlm_bt.recording.entries import AskedQuestion, Json
 from vlm_bt.recording.pictures import Colour, Mark
 from vlm_bt.recording.record import Record
-from vlm_bt.recording.story import Moved, Story, View, tell
+from vlm_bt.recording.story import Moved, Story, tell
+from vlm_bt.recording.views import View
 from vlm_bt.sentences import CLASSES, closing_sentence, contents, plural
 
 __all__ = ["closing_sentence", "write_report"]
@@ -73,9 +74,8 @@ def _shown(story: Story, out: Path) -> dict[str, Any]:
     """Everything the templates read."""
     colours = _colours(story)
     last = "After" if story.told_by_itself else "The last look"
-    first, now = _annotated(story.before, story, colours, ()), _annotated(
-        story.after, story, colours, _contained(story, colours)
-    )
+    first = _annotated(story.before, story, colours, ())
+    now = _annotated(story.after, story, colours, _contained(story, colours))
     if first and now:
         pictures.save_png(pictures.side_by_side([("Before", first), (last, now)]), out / BEFORE_AFTER, FEW_COLOURS)
     before = _drawn(first, out, "before", "The bench before the mission")
@@ -86,7 +86,9 @@ def _shown(story: Story, out: Path) -> dict[str, Any]:
         "last": last,
         "before": before,
         "after": after,
-        "legend": [(name.replace("_", " "), "#{:02x}{:02x}{:02x}".format(*colour)) for name, colour in colours.items()],
+        "legend": [
+            (name.replace("_", " "), "#{:02x}{:02x}{:02x}".format(*colours[name])) for name in _used(story, colours)
+        ],
         "outcome_class": OUTCOMES.get(story.outcome, "bad"),
         "exchanges": [
             (one, _question_drawn(story, one.question, number, out))
@@ -174,9 +176,15 @@ def _colours(story: Story) -> dict[str, Colour]:
     zones = ((story.configuration.get("settings") or {}).get("bench") or {}).get("zones") or {}
     items = [item for view in (story.before, story.after) if view for item in view.items]
     groups = [_group(str(item.get("label", "")), story.zone_of) for item in items if not _guess(item)]
-    known = [*zones, *story.sections]
-    used = [zone for zone in dict.fromkeys(known) if zone in groups]
-    return dict(pictures.group_colours([*used, *sorted(set(groups) - set(used))]))
+    known = list(dict.fromkeys([*zones, *story.sections]))
+    return dict(pictures.group_colours([*known, *sorted(set(groups) - set(known))]))
+
+
+def _used(story: Story, colours: Mapping[str, Colour]) -> list[str]:
+    """The groups that a picture shows, in the order of the colours."""
+    items = [item for view in (story.before, story.after) if view for item in view.items if not _guess(item)]
+    shown = {_group(str(item.get("label", "")), story.zone_of) for item in items} | set(story.in_container)
+    return [name for name in colours if name in shown]
 
 
 def _group(label: str, zone_of: Mapping[str, str]) -> str:
@@ -190,6 +198,8 @@ def _group(label: str, zone_of: Mapping[str, str]) -> str:
 def _guess(item: Json) -> bool:
     """Whether a label is no more than the likeliest of several, or no kind at all."""
     label = str(item.get("label", ""))
+    if item.get("verified"):
+        return False
     return label.endswith("?") or label == UNKNOWN or len(item.get("plausible") or ()) > 1
 
 
@@ -200,7 +210,7 @@ def _class(label: str) -> str:
 def _contained(story: Story, colours: Mapping[str, Colour]) -> tuple[Mark, ...]:
     """A mark around what lies in each container: "8 screws"."""
     return tuple(
-        Mark(box, contents(story.sections[zone]), colours.get(zone, pictures.UNSURE))
+        Mark(box, _short(contents(story.sections[zone])), colours.get(zone, pictures.UNSURE))
         for zone, box in story.in_container.items()
         if any(story.sections.get(zone, {}).values())
     )

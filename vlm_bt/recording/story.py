@@ -10,11 +10,12 @@ from vlm_bt.recording import entries
 from vlm_bt.recording.entries import Json
 from vlm_bt.recording.incidents import EVENTS, Incident, Stop, incidents, stops
 from vlm_bt.recording.record import Record
+from vlm_bt.recording.views import View, boxes_of_containers, boxes_of_verdicts, last_view, view
 from vlm_bt.sentences import closing_sentence
 
 TOLD_ELSEWHERE = ("report", "scene described", "model ready", *EVENTS)
 SAME_PLACE_M = 0.06
-SAME_REGION_M = 0.005
+SAME_THING_M = 0.02
 
 
 @dataclass(frozen=True)
@@ -58,19 +59,12 @@ class LeftOver:
 
 
 @dataclass(frozen=True)
-class View:
-    """A picture of the record with what was found in it."""
-
-    picture: entries.Kept
-    items: tuple[Json, ...]
-
-
-@dataclass(frozen=True)
 class Story:
     """One mission as its record tells it: what the mission believes, never what the scorer knows.
 
     Attributes:
         sections: {zone: {label: count}} of what lies where at the end.
+        on_purpose: What a person said to leave, or nobody said what to do with, and that the arm never took up.
         zone_of: The zone that each kind was brought to.
         told_by_itself: The mission came to its own closing sentence, with a last look behind it.
         model: What the model said of itself: `model` (its revision), `calibrated`, `note`.
@@ -85,6 +79,7 @@ class Story:
     ended_s: float
     sections: Mapping[str, Mapping[str, int]]
     left_over: tuple[LeftOver, ...]
+    on_purpose: tuple[LeftOver, ...]
     moved: tuple[Moved, ...]
     exchanges: tuple[Exchange, ...]
     events: tuple[entries.Event, ...]
@@ -109,7 +104,7 @@ def tell(record: Record) -> Story:
     sources = tuple(record.of(entries.TreeSource))
     motions = list(record.of(entries.Motion))
     written = next((e for e in reversed(list(record.of(entries.Event))) if e.what == "report"), None)
-    sections = written.data.get("sections", {}) if written else _sections(motions)
+    sections = written.data.get("sections", {}) if written else _sections(record, motions)
     left_over = _left_over(written.data.get("left_over", [])) if written else _unsorted(record, motions)
     said = str(written.data.get("text", "")) if written else ""
     outcome = record.last(entries.MissionResult)
@@ -123,11 +118,12 @@ def tell(record: Record) -> Story:
         ended_s=record.entries[-1].t if record.entries else 0.0,
         sections=sections,
         left_over=left_over,
+        on_purpose=_on_purpose(record, motions, left_over),
         moved=_moved(record, motions),
         exchanges=_exchanges(record),
         events=tuple(e for e in record.of(entries.Event) if e.what not in TOLD_ELSEWHERE),
-        before=_view(record, looks, "before"),
-        after=_view(record, looks[::-1], "after"),
+        before=view(record, looks, "before"),
+        after=view(record, looks[::-1], "after") if written else last_view(record, looks, motions),
         zone_of={m.label: m.zone for m in motions if m.verb == "place" and m.done and m.zone},
         pictures=record.pictures,
         sources=sources,
@@ -139,7 +135,7 @@ def tell(record: Record) -> Story:
         model=next((e.data for e in record.of(entries.Event) if e.what == "model ready"), {}),
         refused=sum(e.what == "motion refused" for e in record.of(entries.Event)),
         told_by_itself=written is not None,
-        in_container=_in_container(record),
+        in_container=boxes_of_containers(record),
     )
 
 
@@ -149,7 +145,7 @@ def _sentence(sections: Mapping[str, Mapping[str, int]], left_over: tuple[LeftOv
     return closing_sentence(sections, [thing.label.rstrip("?") for thing in left_over])
 
 
-def _sections(motions: list[entries.Motion]) -> dict[str, dict[str, int]]:
+def _sections(record: Record, motions: list[entries.Motion]) -> dict[str, dict[str, int]]:
     """What was put down and not taken up again."""
     lying: list[entries.Motion] = []
     for motion in motions:
@@ -162,7 +158,8 @@ def _sections(motions: list[entries.Motion]) -> dict[str, dict[str, int]]:
     found: dict[str, Counter[str]] = {}
     for put in lying:
         found.setdefault(put.zone, Counter())[put.label] += 1
-    return {zone: dict(counts) for zone, counts in found.items()}
+    order = dict.fromkeys([*_zones(record), *found])
+    return {zone: dict(found[zone]) for zone in order if zone in found}
 
 
 def _same(put: entries.Motion, picked: entries.Motion) -> bool:
@@ -173,6 +170,20 @@ def _same(put: entries.Motion, picked: entries.Motion) -> bool:
 
 def _left_over(rows: list[Json]) -> tuple[LeftOver, ...]:
     return tuple(LeftOver(str(r.get("label", "")), str(r.get("object", "")), str(r.get("why", ""))) for r in rows)
+
+
+def _on_purpose(record: Record, motions: list[entries.Motion], left_over: tuple[LeftOver, ...]) -> tuple[LeftOver, ...]:
+    listed = {thing.object for thing in left_over} | {one.object for one in motions if one.verb == "pick" and one.done}
+    found: dict[str, LeftOver] = {}
+    for one in _exchanges(record):
+        question = one.question
+        if not question.about or question.about in listed or question.data.get("topic") not in ("identity", "group"):
+            continue
+        if one.silent or one.reply == question.default:
+            name = str(question.data.get("subject") or "") or "a thing without a name"
+            why = "nobody answered" if one.silent else f"a person said: {one.reply}"
+            found[question.about] = LeftOver(name, question.about, why)
+    return tuple(found.values())
 
 
 def _unsorted(record: Record, motions: list[entries.Motion]) -> tuple[LeftOver, ...]:
@@ -188,17 +199,23 @@ def _unsorted(record: Record, motions: list[entries.Motion]) -> tuple[LeftOver, 
         if event.data.get("object") and event.data.get("why"):
             whys[str(event.data["object"])] = str(event.data["why"])
     found = []
-    for name, item in seen.items():
+    places: list[entries.Point] = []
+    for name, item in reversed(seen.items()):
         x, y = item.get("centre") or (0.0, 0.0)
+        if any(abs(x - a) + abs(y - b) < SAME_THING_M for a, b in places):
+            continue
+        places.append((x, y))
         near = (m for m in put if m.goal and abs(m.goal[0] - x) + abs(m.goal[1] - y) <= SAME_PLACE_M)
         if name not in taken and next(near, None) is None:
-            found.append(LeftOver(str(item.get("label", "")), name, whys.get(name, "not sorted")))
-    return tuple(found)
+            found.append(
+                LeftOver(str(item.get("label", "")), name, whys.get(name, "not yet sorted when the record ends"))
+            )
+    return tuple(reversed(found))
 
 
 def _moved(record: Record, motions: list[entries.Motion]) -> tuple[Moved, ...]:
     identified = _identified(record)
-    seen = _seen(record)
+    seen = boxes_of_verdicts(record)
     by_object: dict[str, list[entries.Motion]] = {}
     for motion in motions:
         if motion.verb in ("pick", "place"):
@@ -244,8 +261,7 @@ def _place(record: Record, at: entries.Point | None) -> str:
     """The section that holds a place, or where it is as seen from the robot's base."""
     if at is None:
         return ""
-    bench = (record.configuration.get("settings") or {}).get("bench") or {}
-    for name, zone in (bench.get("zones") or {}).items():
+    for name, zone in _zones(record).items():
         (x0, x1), (y0, y1) = zone.get("x", (0.0, -1.0)), zone.get("y", (0.0, -1.0))
         if x0 <= at[0] <= x1 and y0 <= at[1] <= y1:
             return str(name)
@@ -253,35 +269,10 @@ def _place(record: Record, at: entries.Point | None) -> str:
     return f"{at[0] * 100:.0f} cm ahead, {side}"
 
 
-def _seen(record: Record) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """By verdict id, the frame that the object was located in and its box there."""
-    regions = {one["frame_id"]: one.get("regions") or () for one in _segmented(record)}
-    found: dict[str, tuple[str, tuple[int, ...]]] = {}
-    for verdict in record.of(entries.VerdictGiven):
-        centre = verdict.data.get("centre")
-        for region in regions.get(verdict.frame, ()):
-            at, box = region["footprint"]["centre"], region["box"]
-            if centre and abs(at[0] - centre[0]) + abs(at[1] - centre[1]) < SAME_REGION_M:
-                found[verdict.id] = (verdict.frame, (box["x0"], box["y0"], box["x1"], box["y1"]))
-    return found
-
-
-def _segmented(record: Record) -> list[Json]:
-    """What depth located, look by look."""
-    answers = (one for one in record.of(entries.ModelAnswer) if one.kind == "Segment")
-    return [one.data["result"] for one in answers if isinstance(one.data.get("result"), Mapping)]
-
-
-def _in_container(record: Record) -> dict[str, tuple[int, int, int, int]]:
-    """Around what the last look saw in each container."""
-    looks = _segmented(record)
-    found: dict[str, tuple[int, int, int, int]] = {}
-    for region in (looks[-1].get("regions") or ()) if looks else ():
-        name, box = region.get("container"), region.get("box")
-        if name and box:
-            x0, y0, x1, y1 = found.get(name, (box["x0"], box["y0"], box["x1"], box["y1"]))
-            found[name] = (min(x0, box["x0"]), min(y0, box["y0"]), max(x1, box["x1"]), max(y1, box["y1"]))
-    return found
+def _zones(record: Record) -> Mapping[str, Json]:
+    """The bench's sections as they were configured."""
+    bench = (record.configuration.get("settings") or {}).get("bench") or {}
+    return bench.get("zones") or {}
 
 
 def _ended(motion: entries.Motion) -> str:
@@ -308,16 +299,6 @@ def _exchanges(record: Record) -> tuple[Exchange, ...]:
             )
         )
     return tuple(rows)
-
-
-def _view(record: Record, looks: list[entries.Look], why: str) -> View | None:
-    """The picture that was kept as `why`; else the first of `looks` whose picture was kept."""
-    found = {look.frame: look.items for look in reversed(looks)}
-    kept = [picture for picture in record.of(entries.Kept) if why in picture.why.split("; ")]
-    if kept:
-        return View(kept[-1], found.get(kept[-1].id, ()))
-    pictures = record.pictures
-    return next((View(pictures[look.frame], look.items) for look in looks if look.frame in pictures), None)
 
 
 def _counted(record: Record) -> dict[str, int]:

@@ -18,6 +18,8 @@ SMALLEST_M2 = 20e-6
 SURE_PIXELS = 6
 GAP_M = 0.008
 """Parts of one thing may be this far apart; things that are 10 mm apart stay two."""
+HOLE_SHARE = 0.78
+"""Parts on either side of a patch without depth: how much of `GAP_M` they may be apart without lying in line."""
 
 Mask = NDArray[np.bool_]
 _ROUND = np.ones((3, 3), bool)
@@ -40,7 +42,7 @@ def standing(height_m: NDArray[np.float32], shut: Mask, pixel_m: float) -> list[
     size = np.bincount(labels.ravel(), minlength=count + 1)
     sure = np.bincount(labels[low & (height_m > SURE_M)], minlength=count + 1)
     parts = [(n, place) for n, place in enumerate(ndimage.find_objects(labels), 1) if size[n] >= 5 and sure[n] >= 1]
-    root = _joined(labels, parts, height_m, pixel_m)
+    root = _joined(labels, parts, height_m, shut & (height_m == 0.0), pixel_m)
     things: dict[int, list[int]] = {}
     for n, _ in parts:
         things.setdefault(root[n], []).append(n)
@@ -76,9 +78,10 @@ def _joined(
     labels: NDArray[np.int32],
     parts: list[tuple[int, tuple[slice, slice]]],
     height_m: NDArray[np.float32],
+    unseen: Mask,
     pixel_m: float,
 ) -> dict[int, int]:
-    """Which parts are one thing: parts in line with a narrow gap between them that is not quite down at the bench."""
+    """Which parts are one thing: there is a narrow gap between them, not quite down at the bench or not seen."""
     root = {n: n for n, _ in parts}
     reach = GAP_M / pixel_m
     boxes = np.array([(r.start, r.stop, c.start, c.stop) for _, (r, c) in parts], float).reshape(-1, 4)
@@ -88,7 +91,7 @@ def _joined(
     pieces = {int(k): _Piece.of(labels, *parts[k]) for k in np.unique(pairs)}
     for a, b in pairs.tolist():
         old, new = root[parts[b][0]], root[parts[a][0]]
-        if old != new and _one_thing(pieces[a], pieces[b], height_m, reach):
+        if old != new and _one_thing(pieces[a], pieces[b], height_m, unseen, reach):
             root = {n: new if r == old else r for n, r in root.items()}
     return root
 
@@ -111,10 +114,8 @@ class _Piece:
         return cls(edge.astype(float), len(pixels), axes[:, 1], bool(lengths[1] > 6 * lengths[0]))
 
 
-def _one_thing(a: _Piece, b: _Piece, height_m: NDArray[np.float32], reach: float) -> bool:
+def _one_thing(a: _Piece, b: _Piece, height_m: NDArray[np.float32], unseen: Mask, reach: float) -> bool:
     bigger = a if a.size >= b.size else b
-    if not bigger.slim:
-        return False
     near_a, near_b = _around(a.rim, b.rim, reach), _around(b.rim, a.rim, reach)
     if not len(near_a) or not len(near_b):
         return False
@@ -122,10 +123,18 @@ def _one_thing(a: _Piece, b: _Piece, height_m: NDArray[np.float32], reach: float
     i, j = np.unravel_index(int(apart.argmin()), apart.shape)
     gap = float(np.sqrt(apart[i, j]))
     way = near_b[j] - near_a[i]
-    if gap > reach or abs(float(way @ bigger.axis)) < 0.85 * gap:
+    if gap > reach:
         return False
     rows, columns = np.rint(near_a[i] + way * np.linspace(0.0, 1.0, 7)[:, None]).astype(int).T
-    return bool(height_m[rows, columns].min() > 0.4 * LOW_M)
+    between = height_m[rows, columns]
+    # The pixels around a hole are smoothed from what little was seen there.
+    top, left = max(int(rows.min()) - 1, 0), max(int(columns.min()) - 1, 0)
+    hole = unseen[top : int(rows.max()) + 2, left : int(columns.max()) + 2]
+    holes = ndimage.binary_dilation(hole, _ROUND)[rows - top, columns - left]
+    if not (holes | (between > 0.4 * LOW_M)).all():
+        return False
+    in_line = bigger.slim and abs(float(way @ bigger.axis)) > 0.85 * gap
+    return bool(in_line or (holes.any() and gap < HOLE_SHARE * reach))
 
 
 def _around(points: NDArray[np.float64], others: NDArray[np.float64], reach: float) -> NDArray[np.float64]:

@@ -275,6 +275,8 @@ def _describe(
         footprint = footprint_of(
             points[edge[:, 0], edge[:, 1]].astype(float), found.height_m[inner][mask], pixel_m, pixels * pixel_m**2
         )
+        mean_x, mean_y = points[mask].mean(0).tolist()
+        footprint = replace(footprint, mean=(mean_x, mean_y))
         x0, y0 = int(found.view.x0 + box.x0 + c0), int(found.view.y0 + box.y0 + r0)
         if not container and not _on(footprint.centre, found.area):
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -74,15 +74,17 @@ class Tracker:
         names = sorted(self._tracks, key=_number)
         taken = self._match(names, regions)
         out = []
-        pieces: set[str] = set()
+        before = {name: self._tracks[name].object.footprint for name in names}
+        seen = {name: r.footprint.area_m2 for r, name in zip(regions, taken, strict=True) if name is not None}
         for region, name in zip(regions, taken, strict=True):
             shape = region.footprint
             if name is None:
-                name = self._part_of(names, taken, shape)
-                if name is not None and (name in taken or name in pieces):
+                name = self._part_of(names, before, seen, shape)
+                if name is not None and name in seen:
+                    seen[name] = max(seen[name], shape.area_m2)
                     continue
                 if name is not None:
-                    pieces.add(name)
+                    seen[name] = shape.area_m2
                     known = self._tracks[name].object.footprint
                     shape = shape if shape.area_m2 > known.area_m2 else known
             if name is None:
@@ -92,7 +94,7 @@ class Tracker:
             self._tracks[name] = _Track(thing)
             out.append(thing)
         for name in names:
-            if name not in taken and name not in pieces:
+            if name not in seen:
                 track = self._tracks[name]
                 track.unseen += 1
                 if track.unseen > self._keep_unseen or (track.wary and track.sent is None):
@@ -111,7 +113,7 @@ class Tracker:
         if to is None:
             self.forget(object_id)
             return
-        track.object = replace(track.object, footprint=replace(track.object.footprint, centre=to))
+        track.object = replace(track.object, footprint=replace(track.object.footprint, centre=to, mean=None))
         track.sent, track.unseen = to, max(track.unseen, 1)
 
     def touched(self, centre: tuple[float, float], radius_m: float) -> tuple[str, ...]:
@@ -124,19 +126,24 @@ class Tracker:
                 ids.append(name)
         return tuple(ids)
 
-    def _part_of(self, names: Sequence[str], taken: Sequence[str | None], shape: Footprint) -> str | None:
+    def _part_of(
+        self, names: Sequence[str], before: Mapping[str, Footprint], seen: Mapping[str, float], shape: Footprint
+    ) -> str | None:
         """The known thing of which this is a piece, or which was a piece of this.
 
-        Depth noise breaks a thin shaft from its handle in one frame and joins them in the next.
+        Depth noise breaks a thin shaft from its handle in one frame and joins them in the next. `before` holds the
+        shapes of the last frames, `seen` the largest area found of each thing in this frame: a thing that is there
+        whole has no further pieces.
         """
-        for name in sorted(names, key=lambda name: (name in taken, _number(name))):
+        for name in sorted(names, key=lambda name: (name in seen, _number(name))):
             track = self._tracks[name]
             known = track.object.footprint
             if track.wary or track.sent is not None:
                 continue
-            if shape.area_m2 < PIECE_SHARE * known.area_m2 and _covers(known, shape.centre):
+            largest = max(seen.get(name, 0.0), shape.area_m2)
+            if largest < PIECE_SHARE * before[name].area_m2 and _covers(before[name], shape.anchor):
                 return name
-            if name not in taken and known.area_m2 < PIECE_SHARE * shape.area_m2 and _covers(shape, known.centre):
+            if name not in seen and known.area_m2 < PIECE_SHARE * shape.area_m2 and _covers(shape, known.anchor):
                 return name
         return None
 
@@ -153,7 +160,7 @@ class Tracker:
     def _cost(self, track: _Track, seen: Footprint) -> float:
         """Metres apart, with something on top for another size; `_NEVER` where it cannot be the same thing."""
         known = track.object.footprint
-        apart = math.hypot(known.centre[0] - seen.centre[0], known.centre[1] - seen.centre[1])
+        apart = math.hypot(known.anchor[0] - seen.anchor[0], known.anchor[1] - seen.anchor[1])
         ratio = max(known.area_m2, 1e-6) / max(seen.area_m2, 1e-6)
         size = abs(math.log(ratio))
         gate = MOVED_GATE_M if track.sent is not None else TOUCHED_GATE_M if track.wary else GATE_M

@@ -56,7 +56,7 @@ class Classify:
     options: tuple[str, ...]
     variant: int = 0
     wording: int = 0
-    error_rate: float = 0.02
+    error_rate: float = 0.01
 
 
 @dataclass(frozen=True)
