@@ -87,7 +87,9 @@ class TicketArm:
         return ticket
 
 
-def thing(name: str = "object-1", at: tuple[float, float] = (0.5, 0.1), frame: str = "overhead-1", stamp_s: float = 0.0) -> LocatedObject:
+def thing(
+    name: str = "object-1", at: tuple[float, float] = (0.5, 0.1), frame: str = "overhead-1", stamp_s: float = 0.0
+) -> LocatedObject:
     shape = Footprint(at, 0.15, 0.03, 0.0, 0.012, 0.003)
     return LocatedObject(name, frame, 0, Box(10, 10, 60, 30), shape, stamp_s)
 

@@ -14,7 +14,9 @@ from vlm_bt.cli.run import changed
 from vlm_bt.places import share_dir
 
 
-def mission(out: Path, *, kinds=(), seed=11, human="scripted", tree="organise_workbench", lay_out=None, **changes) -> app.Mission:
+def mission(
+    out: Path, *, kinds=(), seed=11, human="scripted", tree="organise_workbench", lay_out=None, **changes
+) -> app.Mission:
     """A mission on a bench with exactly these kinds; `lay_out(scenario)` may change the scenario."""
     chosen = settings.load()
     chosen = changed(chosen, "simulation.kinds", tuple(kinds)) if kinds is not None else chosen
@@ -43,5 +45,3 @@ def messages(record: Path, channel: str) -> list[dict[str, Any]]:
     """Every message of one channel of a record."""
     with record.open("rb") as stream:
         return [json.loads(message.data) for _, _, message in make_reader(stream).iter_messages(topics=[channel])]
-
-

@@ -26,7 +26,10 @@ def vlm_bt(*arguments, cwd=HERE, timeout=100):
         (["run", "organise_workbench", "--set", "simulation.items=many"], "valid integer"),
         (["run", "organise_workbench", "--set", "group=3"], "has no input 'group'"),
         (["run", "organise_workbench", "--human", "parrot", "--items", "0"], "nobody answers by 'parrot'"),
-        (["run", "organise_workbench", "--human", "scripted:nowhere.yaml", "--items", "0"], "nowhere.yaml: cannot be read"),
+        (
+            ["run", "organise_workbench", "--human", "scripted:nowhere.yaml", "--items", "0"],
+            "nowhere.yaml: cannot be read",
+        ),
         (["run", "organise_workbench", "--set", "model.weights=nowhere"], "no model in nowhere"),
         (["run", "organise_workbench", "--set", "arm.robot=r2d2"], "robot 'r2d2' is not known"),
         (["run", "organise_workbench", "--items", "many"], "valid integer"),
@@ -79,7 +82,9 @@ def test_a_run_ends_with_one_json_object_with_the_promised_keys(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
-    promised = "outcome score questions motions unverified_motions false_motions ticks tick_ms sim_s wall_s model_queries"
+    promised = (
+        "outcome score questions motions unverified_motions false_motions ticks tick_ms sim_s wall_s model_queries"
+    )
     assert {*promised.split(), "model_wait_s", "trace_sha256", "report"} <= result.keys()
     assert set(result["score"]) == {"items", "sorted", "wrong_zone", "on_floor", "unsorted"}
     assert set(result["tick_ms"]) == {"p50", "p99", "p999"}

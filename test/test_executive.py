@@ -68,7 +68,9 @@ def test_a_paused_mission_holds_the_arm_and_ticks_nothing():
 
 
 def test_a_snapshot_names_each_node_whose_status_changed_by_its_place_in_the_tree():
-    root = py_trees.composites.Sequence("root", memory=True, children=[Scripted(Status.SUCCESS), Scripted(Status.RUNNING, Status.SUCCESS)])
+    root = py_trees.composites.Sequence(
+        "root", memory=True, children=[Scripted(Status.SUCCESS), Scripted(Status.RUNNING, Status.SUCCESS)]
+    )
     executive, *_ = house(root)
     seen = []
     executive.run(lambda snapshot: seen.append([(path, node.status.name) for path, node in snapshot.changed]))

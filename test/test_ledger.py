@@ -61,7 +61,7 @@ def test_an_old_verdict_is_stale(house):
 
 
 def test_a_touched_object_must_be_located_again(house):
-    clock, _, driver, ledger, arm = house
+    clock, _, _, ledger, arm = house
     tool = ledger.enter(thing(), "pliers", "model", 0.02)
     failed(arm.pick(tool, GRASPS), "grasp_failed")
     again = arm.pick(tool, GRASPS)

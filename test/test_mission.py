@@ -42,7 +42,9 @@ def test_the_person_is_asked_about_both_unknown_tools_and_where_they_go(story):
     said = {reply["id"]: reply["text"] for reply in messages(out / "mission.mcap", "reply")}
     answers = [(question["topic"], said[question["id"]]) for question in asked]
     assert ("identity", "Allen wrench") in answers and ("identity", "multi-tool") in answers
-    assert ("group", "wrenches") in answers and ("group", "screwdrivers") in answers and ("group", "leave it") in answers
+    assert (
+        ("group", "wrenches") in answers and ("group", "screwdrivers") in answers and ("group", "leave it") in answers
+    )
 
 
 @pytest.mark.timeout(300)
@@ -133,7 +135,9 @@ def test_a_model_that_dies_is_started_again_and_the_mission_goes_on(tmp_path):
 
         result = built.run(kill_once)
     assert built.vision.restarts == 1 and result.safe
-    lost = [a for a in messages(tmp_path / "mission.mcap", "answer") if a["result"] and "model_lost" in str(a["result"])]
+    lost = [
+        a for a in messages(tmp_path / "mission.mcap", "answer") if a["result"] and "model_lost" in str(a["result"])
+    ]
     assert lost
 
 
@@ -202,13 +206,19 @@ def reachable(start, depth):
     seen, waiting = set(), [(start, depth)]
     while waiting:
         value, left = waiting.pop()
-        if id(value) in seen or isinstance(value, (str, int, float, bytes, type)) or callable(value) and not hasattr(value, "__dict__"):
+        if (
+            id(value) in seen
+            or isinstance(value, (str, int, float, bytes, type))
+            or (callable(value) and not hasattr(value, "__dict__"))
+        ):
             continue
         seen.add(id(value))
         yield value
         if left == 0:
             continue
-        inner = list(value.values()) if isinstance(value, dict) else list(value) if isinstance(value, (list, tuple)) else []
+        inner = (
+            list(value.values()) if isinstance(value, dict) else list(value) if isinstance(value, (list, tuple)) else []
+        )
         if type(value).__module__.startswith(("vlm_bt", "py_trees")):
             for name in dir(value):
                 if not name.startswith("_"):

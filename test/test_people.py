@@ -51,7 +51,8 @@ def test_an_answer_after_the_limit_is_handed_over_as_a_late_one_once():
 
 
 @pytest.mark.parametrize(
-    ("typed", "meant"), [("2", "hammer"), (" Hammer ", "hammer"), ("0", None), ("4", None), ("banana", None), ("", None)]
+    ("typed", "meant"),
+    [("2", "hammer"), (" Hammer ", "hammer"), ("0", None), ("4", None), ("banana", None), ("", None)],
 )
 def test_a_typed_answer_is_an_option_by_number_or_name(typed, meant):
     assert choose(ASKED, typed) == meant

@@ -42,7 +42,9 @@ def test_what_turns_up_elsewhere_or_in_another_size_is_a_new_thing():
     tracker = Tracker()
     tracker.update(things((0.3, 0.1), (0.5, 0.1)), "f1", 1.0)
     moved = things((0.34, 0.1), (0.5, 0.1))
-    moved[1] = replace(moved[1], footprint=replace(moved[1].footprint, length_m=0.4, area_m2=0.012, centre=(0.51, 0.16)))
+    moved[1] = replace(
+        moved[1], footprint=replace(moved[1].footprint, length_m=0.4, area_m2=0.012, centre=(0.51, 0.16))
+    )
     assert names(tracker.update(moved, "f2", 2.0)) == ["object-3", "object-4"]
 
 

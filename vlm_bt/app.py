@@ -14,7 +14,6 @@ from vlm_bt.errors import ConfigError
 from vlm_bt.executive import Executive, Snapshot
 from vlm_bt.frames import FrameStore
 from vlm_bt.leaves.context import Memory, Ports, ToolKnowledge
-from vlm_bt.leaves.leaf import Leaf
 from vlm_bt.leaves.table import LEAVES
 from vlm_bt.ledger import Ledger, VerifiedArm
 from vlm_bt.places import share_dir
@@ -93,7 +92,17 @@ class Result:
 class Mission:
     """One mission on one simulated bench, from build to report. Use as a context manager, or call `close`."""
 
-    def __init__(self, settings: Settings, tree: Path, *, seed: int, realtime: bool, human: str, inputs: Mapping[str, str], out: Path) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        tree: Path,
+        *,
+        seed: int,
+        realtime: bool,
+        human: str,
+        inputs: Mapping[str, str],
+        out: Path,
+    ) -> None:
         self._began_s = time.perf_counter()
         self._settings = settings
         self._interrupted = False
@@ -105,7 +114,7 @@ class Mission:
         given = source.parse_inputs(inputs)
         out.mkdir(parents=True, exist_ok=True)
         self.recorder = McapRecorder(out / "mission.mcap", self.frames, lambda: self.clock.now_s)
-        self._record_start(settings, source, seed)
+        self._record_start(settings, source, seed, inputs)
         self.vision = VisionService(
             WorkerSettings(
                 weights=settings.model.weights or str(embedded_directory()),
@@ -164,7 +173,9 @@ class Mission:
             ModelError: The model cannot be loaded.
         """
         ready = self.vision.wait_ready()
-        self.recorder.write("event", {"what": "model ready", "model": ready.model, "calibrated": ready.calibrated, "note": ready.note})
+        self.recorder.write(
+            "event", {"what": "model ready", "model": ready.model, "calibrated": ready.calibrated, "note": ready.note}
+        )
         ended = self.executive.run(lambda snapshot: self._tell(snapshot, on_progress))
         return self._finish(ended)
 
@@ -216,7 +227,13 @@ class Mission:
         result = Result(
             outcome="interrupted" if self._interrupted else "done" if ended.ok else ended.reason,
             detail=ended.detail,
-            score={"items": score.items, "sorted": score.sorted, "wrong_zone": score.wrong_zone, "on_floor": score.on_floor, "unsorted": score.unsorted},
+            score={
+                "items": score.items,
+                "sorted": score.sorted,
+                "wrong_zone": score.wrong_zone,
+                "on_floor": score.on_floor,
+                "unsorted": score.unsorted,
+            },
             questions=len(self.memory.questions),
             motions=self.arm.motions,
             unverified_motions=self.arm.unverified_motions,
@@ -238,8 +255,10 @@ class Mission:
         write_report(self.recorder.path, self._out)
         return result
 
-    def _record_start(self, settings: Settings, source: TreeSource, seed: int) -> None:
-        self.recorder.write("configuration", {"seed": seed, "settings": settings.model_dump(mode="json")})
+    def _record_start(self, settings: Settings, source: TreeSource, seed: int, inputs: Mapping[str, str]) -> None:
+        self.recorder.write(
+            "configuration", {"seed": seed, "inputs": dict(inputs), "settings": settings.model_dump(mode="json")}
+        )
         self.recorder.write("tree", {"path": str(source.path.name), "text": source.text})
 
     def _person(self, human: str) -> Channel:
@@ -289,8 +308,4 @@ def build(
     Raises:
         TreeError, ConfigError, ModelError, DrawingError.
     """
-    return Mission(
-        settings, tree, seed=seed, realtime=speed == "realtime", human=human, inputs=inputs or {}, out=out
-    )
-
-
+    return Mission(settings, tree, seed=seed, realtime=speed == "realtime", human=human, inputs=inputs or {}, out=out)

@@ -73,7 +73,9 @@ class FrameStore:
     def handle(self, frame_id: str) -> FrameHandle:
         """Raises: FrameGone."""
         if frame_id not in self._held:
-            raise FrameGone(f"frame {frame_id!r} has left the ring buffer of {self._capacity}; pin frames that are kept")
+            raise FrameGone(
+                f"frame {frame_id!r} has left the ring buffer of {self._capacity}; pin frames that are kept"
+            )
         return self._held[frame_id][0]
 
     def __contains__(self, frame_id: str) -> bool:
@@ -134,9 +136,7 @@ class FrameReader:
         self._open.clear()
 
 
-def _arrays(
-    memory: shared_memory.SharedMemory, lens: Intrinsics
-) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+def _arrays(memory: shared_memory.SharedMemory, lens: Intrinsics) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     assert memory.buf is not None
     pixels = lens.width * lens.height
     rgb = np.frombuffer(memory.buf, np.uint8, pixels * 3).reshape(lens.height, lens.width, 3)
@@ -145,6 +145,4 @@ def _arrays(
 
 
 def _frame(handle: FrameHandle, rgb: NDArray[np.uint8], depth: NDArray[np.float32]) -> Frame:
-    return Frame(
-        handle.id, handle.camera, rgb, depth, handle.intrinsics, handle.pose_camera_in_base, handle.stamp_s
-    )
+    return Frame(handle.id, handle.camera, rgb, depth, handle.intrinsics, handle.pose_camera_in_base, handle.stamp_s)

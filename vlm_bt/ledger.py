@@ -1,7 +1,7 @@
 """The mission's ledger of verdicts, and the arm port that moves only what stands in it.
 
-A sealed constructor can be forged with `dataclasses.replace`, so the arm does not trust a `VerifiedObject` for its type:
-it looks the verdict up here, at run time, before every motion.
+A sealed constructor can be forged with `dataclasses.replace`, so the arm does not trust a `VerifiedObject` for its
+type: it looks the verdict up here, at run time, before every motion.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Ledger:
         return VerifiedObject(thing, label, verdict.id)
 
     def renew(self, tool: VerifiedObject, seen: LocatedObject) -> VerifiedObject | None:
-        """The same tracked object, located again: the identity carries over, the place is new. None for another object."""
+        """The same tracked object, located again: its identity carries over to the new place. None for another one."""
         known = self._verdicts.get(tool.verdict_id)
         if known is None or known.label != tool.label or seen.id != known.object.id:
             return None
@@ -148,7 +148,9 @@ class VerifiedArm:
                 self._ledger.took(ticket.value)
 
         ticket.when_done(ended)
-        self._record("pick", tool.label, tool.object.id, tool.verdict_id, ticket, tool.object.footprint.centre, None, "")
+        self._record(
+            "pick", tool.label, tool.object.id, tool.verdict_id, ticket, tool.object.footprint.centre, None, ""
+        )
         return ticket
 
     def place(self, held: HeldObject, spot: PlaceSpot) -> Ticket[None]:
@@ -238,4 +240,3 @@ class VerifiedArm:
             )
 
         ticket.when_done(ended)
-

@@ -25,7 +25,7 @@ class Ticket(Generic[T]):
     Exactly one of `resolve`, `fail` and `cancel` takes effect; what comes later is dropped.
     """
 
-    __slots__ = ("label", "_value", "_outcome", "_on_cancel", "_callbacks")
+    __slots__ = ("_callbacks", "_on_cancel", "_outcome", "_value", "label")
 
     def __init__(self, label: str, on_cancel: Callable[[], None] | None = None) -> None:
         self.label = label

@@ -248,7 +248,9 @@ class Count:
     frame_id: str
 
     def __str__(self) -> str:
-        return ", ".join(f"{n} {label}" for label, n in self.counts) + (f", {self.unsure} unsure" if self.unsure else "")
+        return ", ".join(f"{n} {label}" for label, n in self.counts) + (
+            f", {self.unsure} unsure" if self.unsure else ""
+        )
 
 
 @dataclass(frozen=True)

@@ -96,8 +96,8 @@ def line(seed: int, result: Mapping[str, Any]) -> str:
         return f"seed {seed}: crashed: {result['why']}"
     score = result["score"]
     return (
-        f"seed {seed}: {result['outcome']}, {score['sorted']}/{score['items']} sorted, {score['wrong_zone']} in a wrong "
-        f"zone, {score['on_floor']} on the floor, {result['questions']} questions, {result['motions']} motions, "
+        f"seed {seed}: {result['outcome']}, {score['sorted']}/{score['items']} sorted, {score['wrong_zone']} in a "
+        f"wrong zone, {score['on_floor']} on the floor, {result['questions']} questions, {result['motions']} motions, "
         f"{result['false_motions']} false, {result['wall_s']:.0f} s"
     )
 

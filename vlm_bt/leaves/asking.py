@@ -61,7 +61,9 @@ class AskAbout(Leaf):
         described = yield ticket
         if not described.ok:
             return described
-        plausible = tuple(kind for kind in (candidate.answer.plausible if candidate.answer else ()) if kind in ports.kinds)
+        plausible = tuple(
+            kind for kind in (candidate.answer.plausible if candidate.answer else ()) if kind in ports.kinds
+        )
         options = plausible if len(plausible) > 1 else ports.kinds
         length = f"{thing.footprint.length_m * 100:.0f} cm long"
         guess = f"It may be: {listed(plausible, 'or')}" if plausible else "It is like nothing I know"

@@ -65,7 +65,9 @@ class Memory:
     def picked(self, tool: VerifiedObject) -> None:
         """The thing left its place: it is no longer on the bench, and no longer among what was put down."""
         x, y = tool.object.footprint.centre
-        self.placed = [p for p in self.placed if p.label != tool.label or abs(p.centre[0] - x) + abs(p.centre[1] - y) > 0.05]
+        self.placed = [
+            p for p in self.placed if p.label != tool.label or abs(p.centre[0] - x) + abs(p.centre[1] - y) > 0.05
+        ]
         self.forget(tool.object.id)
 
     def put(self, label: str, zone: str, centre: tuple[float, float]) -> None:

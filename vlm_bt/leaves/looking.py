@@ -74,7 +74,11 @@ def look_and_claim(ports: Ports, *, fresh: bool = False) -> Step:
     seen = yield from look(ports, fresh=fresh)
     if not seen.ok:
         return seen
-    unnamed = [t for t in ports.memory.objects.values() if t.id not in ports.memory.claims and t.id not in ports.memory.verdicts]
+    unnamed = [
+        t
+        for t in ports.memory.objects.values()
+        if t.id not in ports.memory.claims and t.id not in ports.memory.verdicts
+    ]
     return (yield from claim(ports, unnamed)) if unnamed else Outcome()
 
 
@@ -86,7 +90,9 @@ def label_of(ports: Ports, thing: LocatedObject) -> str:
     answer = ports.memory.claims.get(thing.id)
     if answer is None:
         return "?"
-    return answer.plausible[0] if len(answer.plausible) == 1 else f"{answer.best}?" if answer.plausible else "unknown tool"
+    return (
+        answer.plausible[0] if len(answer.plausible) == 1 else f"{answer.best}?" if answer.plausible else "unknown tool"
+    )
 
 
 def shown(ports: Ports, things: list[LocatedObject]) -> list[dict[str, Any]]:

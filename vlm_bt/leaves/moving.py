@@ -58,7 +58,17 @@ class Place(Leaf):
 
     takes = {"held": Input("held_object", "what to put down"), "zone": Input("zone", "where it belongs")}
     safety = "moves"
-    reasons = ("no_space", "unreachable", "blocked", "dropped", "unverified", "arm_fault", "model_lost", "stale", "timed_out")
+    reasons = (
+        "no_space",
+        "unreachable",
+        "blocked",
+        "dropped",
+        "unverified",
+        "arm_fault",
+        "model_lost",
+        "stale",
+        "timed_out",
+    )
     ports: Ports
 
     def act(self) -> Steps:

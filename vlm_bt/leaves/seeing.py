@@ -6,7 +6,7 @@ from collections import Counter
 
 from vlm_bt.leaves.context import Ports
 from vlm_bt.leaves.leaf import Input, Leaf, Output, Steps
-from vlm_bt.leaves.looking import label_of, look, look_and_claim, shown
+from vlm_bt.leaves.looking import label_of, look_and_claim, shown
 from vlm_bt.sentences import contents
 from vlm_bt.types import Count, Detection, Group, LocatedObject, Outcome, Scene
 
@@ -121,7 +121,9 @@ class VerifyScene(Leaf):
             wrong = [thing for thing in candidates(ports, groups) if thing.id in before]
         aside = [thing for thing in ports.memory.objects.values() if thing.id in ports.memory.aside]
         ports.recorder.keep_frame(ports.memory.frame_id, "quality check")
-        ports.recorder.write("detections", {"frame": ports.memory.frame_id, "items": shown(ports, list(ports.memory.objects.values()))})
+        ports.recorder.write(
+            "detections", {"frame": ports.memory.frame_id, "items": shown(ports, list(ports.memory.objects.values()))}
+        )
         said = self.input("claim")
         if wrong:
             names = ", ".join(label_of(ports, thing) for thing in wrong)
@@ -185,9 +187,13 @@ def take_late_answers(ports: Ports) -> None:
     """An answer that came after its question's limit still becomes a fact, and its object is looked after again."""
     for reply, question in ports.late_answers():
         if question.topic == "identity":
-            ports.memory.facts.remember("object", question.about, "identity", reply.text, by="person", stamp_s=reply.stamp_s)
+            ports.memory.facts.remember(
+                "object", question.about, "identity", reply.text, by="person", stamp_s=reply.stamp_s
+            )
         elif question.topic == "group":
-            ports.memory.facts.remember("kind", question.subject, "group", reply.text, by="person", stamp_s=reply.stamp_s)
+            ports.memory.facts.remember(
+                "kind", question.subject, "group", reply.text, by="person", stamp_s=reply.stamp_s
+            )
         ports.memory.aside.pop(question.about, None)
 
 

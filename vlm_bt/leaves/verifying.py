@@ -19,7 +19,8 @@ class VerifyGrounding(Leaf):
     """Is it really there, and is it what it is said to be?
 
     Evidence: depth in a second frame (it stands out at that place, with a plausible size), a second look with another
-    crop and another wording, and what a person said of it before. The prediction sets of both looks must agree on one kind.
+    crop and another wording, and what a person said of it before. The prediction sets of both looks must agree on
+    one kind.
     """
 
     takes = {

@@ -32,7 +32,7 @@ class WriteReport(Leaf):
         for thing in things:
             zone = next((z.name for z in ports.zones.values() if z.holds(thing.footprint.centre, 0.005)), None)
             label = label_of(ports, thing)
-            if zone is None:
+            if zone is None or thing.id in memory.aside:
                 left.append({"object": thing.id, "label": label, "why": memory.aside.get(thing.id, "not sorted")})
             else:
                 sections[zone][label.rstrip("?")] += 1

@@ -161,7 +161,8 @@ def train(
     torch.manual_seed(recipe.seed)
     rng = np.random.default_rng([recipe.seed, 7])
     captions = Captions(crops.colours, crops.part_names, rng)
-    write_config(directory, [caption.text for caption in captions.draw_many(20000)])
+    if checkpoint is None or not checkpoint.is_file():
+        write_config(directory, [caption.text for caption in captions.draw_many(20000)])
     clip = open_clip.create_model(f"local-dir:{directory}", load_weights=False)
     words = open_clip.get_tokenizer(f"local-dir:{directory}")
     model = Trainee(clip, len(crops.colours), len(crops.part_names))
@@ -175,6 +176,7 @@ def train(
         optimiser.load_state_dict(state["optimiser"])
         average, spent, step = state["average"], float(state["spent_s"]), int(state["step"])
         say(f"going on from {checkpoint.name}: step {step}, {spent / 60:.1f} min spent")
+    rarity = _rarity(crops)
     draw = _Sampler(crops, recipe, np.random.default_rng([recipe.seed, 8, step]))
     began, saved, told = time.monotonic() - spent, spent, spent
     seen = 0
@@ -184,7 +186,7 @@ def train(
         for group in optimiser.param_groups:
             group["lr"] = recipe.rate * min(1.0, share / 0.03 + 0.02) * (0.5 + 0.5 * math.cos(math.pi * share) + 0.003)
         batch = draw.batch()
-        loss, parts = _loss(model, words, captions.draw_many(recipe.sentences), batch)
+        loss, parts = _loss(model, words, captions.draw_many(recipe.sentences), batch, rarity)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -279,7 +281,13 @@ def _augmented(pixels: Tensor, rng: np.random.Generator) -> Tensor:
     return ((image - MEAN) / SPREAD).contiguous(memory_format=torch.channels_last)
 
 
-def _loss(model: Trainee, words: Any, sentences: Sequence[Any], batch: _Batch) -> tuple[Tensor, str]:
+def _rarity(crops: Crops) -> Tensor:
+    """How much more it weighs to miss a part than to invent it: (P,); most parts are rare."""
+    share = torch.from_numpy(crops.parts[crops.colour >= 0].mean(0)).float().clamp_min(1e-4)
+    return ((1 - share) / share).sqrt().clamp(1.0, 8.0)
+
+
+def _loss(model: Trainee, words: Any, sentences: Sequence[Any], batch: _Batch, rarity: Tensor) -> tuple[Tensor, str]:
     true = torch.from_numpy(matches(sentences, batch.kind, batch.colour, batch.parts)).float()
     # Where colour and parts are not known (-1), sentences about them teach nothing.
     known = torch.from_numpy(batch.colour >= 0)
@@ -296,10 +304,9 @@ def _loss(model: Trainee, words: Any, sentences: Sequence[Any], batch: _Batch) -
     match = each.sum() / len(raw)
     kind = functional.cross_entropy(model.kind(raw), torch.from_numpy(batch.kind), label_smoothing=0.02)
     colour = functional.cross_entropy(model.colour(raw), torch.from_numpy(batch.colour), ignore_index=-1)
-    has = functional.binary_cross_entropy_with_logits(
-        model.parts(raw[known]), torch.from_numpy(batch.parts).float()[known]
-    )
-    loss = 0.25 * match + kind + 0.4 * colour + has
+    really = torch.from_numpy(batch.parts).float()[known]
+    has = functional.binary_cross_entropy_with_logits(model.parts(raw[known]), really, pos_weight=rarity)
+    loss = 0.25 * match + kind + 0.4 * colour + 4.0 * has
     told = f"match {match.item():.2f}  kind {kind.item():.3f}  colour {colour.item():.3f}  parts {has.item():.3f}"
     return loss, told
 

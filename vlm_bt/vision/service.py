@@ -24,7 +24,7 @@ LATENCY_S: Mapping[str, float] = {
     "PlanGrasps": 0.05,
     "FindSpot": 0.05,
 }
-"""How long an answer takes on the mission's clock when time is simulated: a whole number of ticks whatever the CPU does."""
+"""How long an answer takes on the mission's clock when time is simulated, rounded up to whole ticks."""
 
 
 class VisionService:
@@ -153,12 +153,12 @@ class VisionService:
         self._recorder.write("event", {"what": "model process restarted"})
         self.restarts += 1
         self._kill()
-        self._early = {number: lost for number in self._open}
+        self._early = dict.fromkeys(self._open, lost)
         self._start()
         return lost
 
     def _hand_out(self, number: int, answer: Any) -> None:
-        ticket, request, _, asked = self._open.pop(number)
+        ticket, request, *_ = self._open.pop(number)
         self._early.pop(number, None)
         if isinstance(answer, Failed):
             ticket.fail(Outcome(answer.reason, answer.text))

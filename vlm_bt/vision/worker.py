@@ -74,7 +74,7 @@ class Failed:
 def serve(pipe: Connection, settings: WorkerSettings) -> None:
     """Entry of the process: load, say `Ready`, answer until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Two torch processes that spin while they wait starve each other on a small machine; must be set before torch loads.
+    # Two torch processes that spin while they wait starve each other on a small machine. Set before torch loads.
     os.environ["OMP_WAIT_POLICY"] = "passive"
     os.environ["OMP_NUM_THREADS"] = str(settings.threads)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"

@@ -27,7 +27,9 @@ Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
 KEPT_TEXTS = 512
-SURE_PART, SURE_COLOUR, MOST_PARTS = 0.6, 0.6, 3
+SURE_PART, SURE_COLOUR, MOST_PARTS = 0.6, 0.5, 3
+_NOT_PARTS = ("tool", "part", "shape")
+"""Last words of phrases that speak of the whole thing."""
 
 
 class EmbeddedClip:
@@ -154,7 +156,7 @@ class EmbeddedClip:
         shade = int(colour.argmax())
         noun = f"{self.colours[shade]} thing" if float(colour[shade]) >= SURE_COLOUR else "thing"
         ranked = sorted(range(len(parts)), key=lambda index: (-float(parts[index]), index))
-        sure = [self.parts[i] for i in ranked if float(parts[i]) >= SURE_PART and not names_a_kind(self.parts[i])]
+        sure = [self.parts[i] for i in ranked if float(parts[i]) >= SURE_PART and _is_part(self.parts[i])]
         article = "an" if noun[0] in "aeiou" else "a"
         return f"{article} {noun}" + (f" with {_listed(sure[:MOST_PARTS])}" if sure else "")
 
@@ -209,6 +211,10 @@ def _views(crops: Pixels) -> list[Pixels]:
 
 def _sigmoid(value: Any) -> Any:
     return 1.0 / (1.0 + np.exp(-np.clip(value, -60.0, 60.0)))
+
+
+def _is_part(phrase: str) -> bool:
+    return not names_a_kind(phrase) and phrase.split()[-1] not in _NOT_PARTS
 
 
 def _listed(phrases: Sequence[str]) -> str:
