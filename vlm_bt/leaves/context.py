@@ -13,7 +13,7 @@ from vlm_bt.ledger import Ledger, VerifiedArm
 from vlm_bt.ports import Camera, Clock, Human, Monitor, Recorder
 from vlm_bt.scene.facts import Facts
 from vlm_bt.scene.tracking import Tracker
-from vlm_bt.types import Answer, Group, LocatedObject, Question, Reply, Scene, VerifiedObject, Zone
+from vlm_bt.types import Answer, Group, HeldObject, LocatedObject, Question, Reply, Scene, VerifiedObject, Zone
 from vlm_bt.vision.service import VisionService
 
 
@@ -36,6 +36,15 @@ class Placed:
     centre: tuple[float, float]
 
 
+@dataclass(frozen=True)
+class Expected:
+    """Something that was let go at a place and has not been seen there yet; `tries` is how often it was handled."""
+
+    held: HeldObject
+    centre: tuple[float, float]
+    tries: int
+
+
 @dataclass
 class Memory:
     """What the mission believes of its bench. Written by leaves in the executive's thread only."""
@@ -53,7 +62,7 @@ class Memory:
     aside: dict[str, str] = field(default_factory=dict)
     placed: list[Placed] = field(default_factory=list)
     before: Scene | None = None
-    last_spot: tuple[float, float] | None = None
+    expected: list[Expected] = field(default_factory=list)
     questions: dict[str, Question] = field(default_factory=dict)
 
     def forget(self, object_id: str) -> None:
@@ -69,6 +78,11 @@ class Memory:
             p for p in self.placed if p.label != tool.label or abs(p.centre[0] - x) + abs(p.centre[1] - y) > 0.05
         ]
         self.forget(tool.object.id)
+
+    def let_go(self, held: HeldObject, centre: tuple[float, float]) -> None:
+        """It should lie there in the next look, and is then known without being asked about again."""
+        self.expected = [e for e in self.expected if e.held.tool.object.id != held.tool.object.id]
+        self.expected.append(Expected(held, centre, self.attempts.get(held.tool.object.id, 0)))
 
     def put(self, label: str, zone: str, centre: tuple[float, float]) -> None:
         self.placed.append(Placed(label, zone, centre))

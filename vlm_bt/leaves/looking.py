@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Generator
 from typing import Any
@@ -18,6 +19,8 @@ REUSE_S = 0.5
 HIDDEN_SHARE = 0.008
 """An arm or a person over the bench: what they cover cannot be told, so another frame is taken."""
 LOOKS_AT_MOST = 20
+LET_GO_WITHIN_M = 0.06
+"""How far from where it was let go a thing may come to rest and still be taken for it."""
 
 
 def look(ports: Ports, *, fresh: bool = False) -> Step:
@@ -49,10 +52,31 @@ def look(ports: Ports, *, fresh: bool = False) -> Step:
     ports.frames.pin(frame_id)
     memory.frame_id, memory.seen_s = frame_id, frame.stamp_s
     on_bench = [region for region in ticket.value.regions if not region.container]
+    known = set(memory.objects)
     located = memory.tracker.update(on_bench, frame_id, frame.stamp_s)
     memory.objects = {thing.id: thing for thing in located}
+    recognise(ports, [thing for thing in located if thing.id not in known])
     memory.contained = Counter(region.container for region in ticket.value.regions if region.container)
     return Outcome()
+
+
+def recognise(ports: Ports, fresh: list[LocatedObject]) -> None:
+    """What turned up where something was let go is that thing: its identity and its tries go over to the new track."""
+    memory = ports.memory
+    for expected in memory.expected:
+        near = [thing for thing in fresh if apart(thing, expected.centre) < LET_GO_WITHIN_M]
+        if near:
+            thing = min(near, key=lambda thing: apart(thing, expected.centre))
+            memory.verdicts[thing.id] = ports.ledger.carry_over(expected.held, thing)
+            memory.attempts[thing.id] = expected.tries
+            fresh = [other for other in fresh if other is not thing]
+    memory.expected = []
+
+
+def apart(thing: LocatedObject, place: tuple[float, float]) -> float:
+    """Metres between a thing's middle and a place."""
+    x, y = thing.footprint.centre
+    return math.hypot(x - place[0], y - place[1])
 
 
 def claim(ports: Ports, things: list[LocatedObject], *, variant: int = 0, wording: int = 0) -> Step:

@@ -87,7 +87,7 @@ class Place(Leaf):
                 spot: PlaceSpot = ticket.value
                 moved = yield self.ports.arm.place(held, spot)
                 if moved.ok:
-                    self.ports.memory.last_spot = spot.centre
+                    self.ports.memory.let_go(held, spot.centre)
                     return Outcome() if zone is wanted else Outcome("no_space", f"{wanted.name} is full; put aside")
                 if moved.reason not in ("unreachable", "blocked"):
                     return moved

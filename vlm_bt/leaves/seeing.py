@@ -134,15 +134,20 @@ class VerifyScene(Leaf):
 
 
 def candidates(ports: Ports, groups: tuple[Group, ...]) -> list[LocatedObject]:
-    """Things that still have to be looked after, best first: sure before unsure, screws last, near before far."""
+    """Things that still have to be looked after, best first.
+
+    What was tried before comes last; then what takes up room in another group's zone comes first; sure before unsure,
+    screws last, near before far.
+    """
     left = [thing for thing in ports.memory.objects.values() if not settled(ports, thing, groups)]
 
-    def order(thing: LocatedObject) -> tuple[int, bool, bool, float, str]:
+    def order(thing: LocatedObject) -> tuple[int, bool, bool, bool, float, str]:
         label = label_of(ports, thing)
         unsure = thing.id not in ports.memory.verdicts and (label.endswith("?") or label == "unknown tool")
         x, y = thing.footprint.centre
         tries = ports.memory.attempts.get(thing.id, 0)
-        return (tries, label == SCREWS_LAST, unsure, round(x * x + y * y, 4), thing.id)
+        clear = not any(zone.holds((x, y)) for zone in ports.zones.values())
+        return (tries, clear, label == SCREWS_LAST, unsure, round(x * x + y * y, 4), thing.id)
 
     return sorted(left, key=order)
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
 from vlm_bt.leaves.context import Ports
 from vlm_bt.leaves.leaf import Input, Leaf, Output, Steps
-from vlm_bt.leaves.looking import look
+from vlm_bt.leaves.looking import LET_GO_WITHIN_M, apart, look
 from vlm_bt.ports import Ticket
-from vlm_bt.types import Answer, Detection, HeldObject, LocatedObject, Outcome, VerifiedObject
+from vlm_bt.types import Answer, Detection, HeldObject, LocatedObject, Outcome, VerifiedObject, Zone
 from vlm_bt.vision.requests import Classify
 
 EMPTY_HAND_M = 0.0012
-PLACED_WITHIN_M = 0.06
 
 
 class VerifyGrounding(Leaf):
@@ -150,38 +147,31 @@ class CheckPlaced(Leaf):
     def act(self) -> Steps:
         held: HeldObject = self.input("held")
         ports, memory = self.ports, self.ports.memory
-        known = set(memory.objects)
+        zone = ports.zone(self.input("zone"))
+        spot = next((e.centre for e in memory.expected if e.held == held), zone_middle(zone))
         seen = yield from look(ports, fresh=True)
         if not seen.ok:
             return seen
-        zone = ports.zone(self.input("zone"))
-        spot = memory.last_spot
-        fresh = [thing for thing in memory.objects.values() if thing.id not in known]
+        mine = [
+            tool for tool in memory.verdicts.values() if tool.label == held.label and tool.object.id in memory.objects
+        ]
+        near = [tool.object for tool in mine if apart(tool.object, spot) < LET_GO_WITHIN_M]
         if zone.container:
-            fallen = [thing for thing in fresh if _apart(thing, (spot or zone_middle(zone))) < 3 * PLACED_WITHIN_M]
-            if fallen:
+            if near:
                 return Outcome("wrong_zone", f"the {held.label} lies beside the {zone.name}")
-            memory.put(held.label, zone.name, zone_middle(zone))
+            memory.put(held.label, zone.name, spot)
             return Outcome("done", f"{held.label} in the {zone.name}")
-        near = [thing for thing in fresh if spot is not None and _apart(thing, spot) < PLACED_WITHIN_M]
         if not near:
             return Outcome("not_found", f"the {held.label} does not lie where it was put")
-        thing = min(near, key=lambda t: _apart(t, spot or (0.0, 0.0)))
-        memory.verdicts[thing.id] = ports.ledger.carry_over(held, thing)
+        thing = min(near, key=lambda thing: apart(thing, spot))
         if not zone.holds(thing.footprint.centre, margin_m=0.005):
             return Outcome("wrong_zone", f"the {held.label} lies outside {zone.name}")
         memory.put(held.label, zone.name, thing.footprint.centre)
         return Outcome("done", f"{held.label} in {zone.name}")
 
 
-def _apart(thing: LocatedObject, place: tuple[float, float]) -> float:
-    x, y = thing.footprint.centre
-    return math.hypot(x - place[0], y - place[1])
-
-
-def zone_middle(zone: object) -> tuple[float, float]:
-    x, y = zone.x, zone.y  # type: ignore[attr-defined]
-    return ((x[0] + x[1]) / 2, (y[0] + y[1]) / 2)
+def zone_middle(zone: Zone) -> tuple[float, float]:
+    return (sum(zone.x) / 2, sum(zone.y) / 2)
 
 
 def _set(answer: Answer) -> str:
