@@ -10,6 +10,8 @@ from vlm_bt.types import Answer, Detection, HeldObject, LocatedObject, Outcome, 
 from vlm_bt.vision.requests import Classify
 
 EMPTY_HAND_M = 0.0012
+COUNTED_AT_MOST = 3
+"""From here on things in a container lie on each other, and depth counts fewer than there are."""
 
 
 class VerifyGrounding(Leaf):
@@ -135,7 +137,10 @@ class CheckHand(Leaf):
 
 
 class CheckPlaced(Leaf):
-    """Look whether it lies where it was put. In a container, that it lies nowhere else is the evidence."""
+    """Look whether it lies where it was put.
+
+    In a container depth has to show one thing more, as long as there are few enough to be told apart.
+    """
 
     takes = {
         "held": Input("held_object", "what was put down"),
@@ -149,6 +154,7 @@ class CheckPlaced(Leaf):
         ports, memory = self.ports, self.ports.memory
         zone = ports.zone(self.input("zone"))
         spot = next((e.centre for e in memory.expected if e.held == held), zone_middle(zone))
+        inside = memory.contained[zone.name]
         seen = yield from look(ports, fresh=True)
         if not seen.ok:
             return seen
@@ -159,6 +165,8 @@ class CheckPlaced(Leaf):
         if zone.container:
             if near:
                 return Outcome("wrong_zone", f"the {held.label} lies beside the {zone.name}")
+            if memory.contained[zone.name] <= (inside if inside < COUNTED_AT_MOST else 0):
+                return Outcome("not_found", f"the {held.label} does not lie in the {zone.name}")
             memory.put(held.label, zone.name, spot)
             return Outcome("done", f"{held.label} in the {zone.name}")
         if not near:

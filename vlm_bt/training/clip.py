@@ -9,6 +9,7 @@ parts on the same features. Things that are no kind, and crops cut together from
 from __future__ import annotations
 
 import json
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -163,7 +164,10 @@ def train(
     captions = Captions(crops.colours, crops.part_names, rng)
     if checkpoint is None or not checkpoint.is_file():
         write_config(directory, [caption.text for caption in captions.draw_many(20000)])
+    # open_clip warns on the root logger that there are no weights; making them is what this is for.
+    logging.disable(logging.WARNING)
     clip = open_clip.create_model(f"local-dir:{directory}", load_weights=False)
+    logging.disable(logging.NOTSET)
     words = open_clip.get_tokenizer(f"local-dir:{directory}")
     model = Trainee(clip, len(crops.colours), len(crops.part_names))
     clip.visual.to(memory_format=torch.channels_last)
