@@ -59,7 +59,7 @@ class EverythingIsSorted(Leaf):
 
 
 class FindNextTool(Leaf):
-    """The next thing that does not lie where it belongs: sure ones first, loose screws last."""
+    """The next thing that does not lie where it belongs: what is in the way first, large ones first, screws last."""
 
     takes = {"groups": Input("groups", "which kinds belong in which zone")}
     gives = {"into": Output("detection", "the claim of what it is and where it lies")}
@@ -136,18 +136,18 @@ class VerifyScene(Leaf):
 def candidates(ports: Ports, groups: tuple[Group, ...]) -> list[LocatedObject]:
     """Things that still have to be looked after, best first.
 
-    What was tried before comes last; then what takes up room in another group's zone comes first; sure before unsure,
-    screws last, near before far.
+    What was tried before comes last; what takes up room in a zone comes first; screws last; large before small, while
+    their zones still have room; near before far.
     """
     left = [thing for thing in ports.memory.objects.values() if not settled(ports, thing, groups)]
 
-    def order(thing: LocatedObject) -> tuple[int, bool, bool, bool, float, str]:
+    def order(thing: LocatedObject) -> tuple[int, bool, bool, float, float, str]:
         label = label_of(ports, thing)
-        unsure = thing.id not in ports.memory.verdicts and (label.endswith("?") or label == "unknown tool")
         x, y = thing.footprint.centre
         tries = ports.memory.attempts.get(thing.id, 0)
         clear = not any(zone.holds((x, y)) for zone in ports.zones.values())
-        return (tries, clear, label == SCREWS_LAST, unsure, round(x * x + y * y, 4), thing.id)
+        takes_up = round(thing.footprint.length_m * thing.footprint.width_m, 3)
+        return (tries, clear, label == SCREWS_LAST, -takes_up, round(x * x + y * y, 4), thing.id)
 
     return sorted(left, key=order)
 
