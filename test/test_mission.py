@@ -92,6 +92,24 @@ def test_where_nobody_answers_what_is_unknown_is_left_alone(tmp_path):
     assert result.score["unsorted"] + result.score["wrong_zone"] == 1
 
 
+@pytest.mark.timeout(180)
+def test_an_answer_that_comes_too_late_is_still_used_and_never_asked_for_again(tmp_path):
+    script = tmp_path / "slow.yaml"
+    script.write_text(
+        "answers_after_s: 32\n"
+        "identity: {T-handle Allen wrench: Allen wrench}\n"
+        "group: {Allen wrench: wrenches}\n"
+        "other: {anything else: 'yes'}\n"
+    )
+    kinds = ["T-handle Allen wrench", "tape measure", *["needle-nose pliers"] * 2, "combination wrench"]
+    with mission(tmp_path / "out", kinds=kinds, human=f"scripted:{script}") as built:
+        result = built.run()
+    record = tmp_path / "out" / "mission.mcap"
+    assert [q["topic"] for q in messages(record, "question")] == ["identity", "group"]
+    assert [(r["silent"], r["late"]) for r in messages(record, "reply")] == [(True, False), (False, True)] * 2
+    assert result.score["sorted"] == 5 and "1 Allen" in result.closing
+
+
 @pytest.mark.timeout(120)
 def test_a_tool_out_of_reach_is_tried_explained_and_left(tmp_path):
     with mission(tmp_path, kinds=["tape measure"], lay_out=moved_to("tape_measure_1", 0.70, 0.52)) as built:

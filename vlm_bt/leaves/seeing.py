@@ -191,6 +191,8 @@ def count(ports: Ports, wanted: str | None) -> Count:
 def take_late_answers(ports: Ports) -> None:
     """An answer that came after its question's limit still becomes a fact, and its object is looked after again."""
     for reply, question in ports.late_answers():
+        if reply.text == question.default:
+            continue
         if question.topic == "identity":
             ports.memory.facts.remember(
                 "object", question.about, "identity", reply.text, by="person", stamp_s=reply.stamp_s
