@@ -126,6 +126,24 @@ def test_claims_are_probabilities(clip: EmbeddedClip, crops: np.ndarray) -> None
     assert clip.is_true(crops[0], "a banana") < 0.5
 
 
+def test_what_it_cannot_name_is_described_by_its_parts(clip: EmbeddedClip, bench: tuple[np.ndarray, list[str]]) -> None:
+    pixels, truth = bench
+    t_handles = [p for p, real in zip(pixels, truth, strict=True) if real == "T-handle Allen wrench"]
+    assert sum("T-shaped handle" in clip.describe(crop) for crop in t_handles) >= len(t_handles) / 2
+    assert np.mean([clip.is_true(crop, "a tool with a T-shaped handle") for crop in t_handles]) > 0.5
+    screws = [p for p, real in zip(pixels, truth, strict=True) if real == "screw"]
+    assert np.mean([clip.is_true(crop, "a tool with a T-shaped handle") for crop in screws]) < 0.1
+
+
+def test_misspelt_names_are_understood(clip: EmbeddedClip, bench: tuple[np.ndarray, list[str]]) -> None:
+    pixels, truth = bench
+    words = {"Phillips screwdriver": "philips screw driver", "adjustable wrench": "adjustable spanner"}
+    for kind, said in words.items():
+        fits = clip.logits(pixels, [said])[:, 0] > 0
+        named = np.array([real == kind for real in truth])
+        assert fits[named].mean() > 0.7 and fits[~named].mean() < 0.1
+
+
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     return Path(shutil.copytree(embedded_directory(), tmp_path / "model"))

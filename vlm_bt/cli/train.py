@@ -17,8 +17,8 @@ def _group() -> None:
 
 @app.command("embedded")
 def embedded(
-    minutes: Annotated[float, typer.Option(min=0.1, help="How long to train, pictures not counted.")] = 22.0,
-    scenes: Annotated[int, typer.Option(min=2, help="How many benches to draw for training.")] = 240,
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long to train, pictures not counted.")] = 12.0,
+    scenes: Annotated[int, typer.Option(min=2, help="How many benches to draw for training.")] = 180,
     seed: Annotated[int, typer.Option(min=0, help="Another seed trains another model on other benches.")] = 0,
     out: Annotated[Path, typer.Option(help="Gets the weights, the calibration and everything in between.")] = Path(
         "work/embedded"
@@ -27,10 +27,17 @@ def embedded(
     """The shipped model: pictures, training, calibration, evaluation, model card. Run again to go on after a stop.
 
     \b
-    vlm-bt train embedded                          about 40 minutes on two cores
+    vlm-bt train embedded                          about 25 minutes on two cores
     vlm-bt train embedded --minutes 1 --scenes 4   to see that it runs
     """
     from vlm_bt.training.embedded import Plan, train_embedded
 
-    train_embedded(Plan(minutes=minutes, scenes=scenes, seed=seed), out, typer.echo)
+    plan = Plan(
+        minutes=minutes,
+        scenes=scenes,
+        seed=seed,
+        calibration_scenes=min(120, max(2, scenes)),
+        evaluation_scenes=min(60, max(2, scenes // 2)),
+    )
+    train_embedded(plan, out, typer.echo)
     typer.echo(f"weights, calibration and card: {out}")

@@ -149,11 +149,7 @@ class Posing:
         return labelled_crops(frame, bodies, self._source, variants)
 
     def close(self) -> None:
-        from vlm_bt.simulation import scene
-
         self._renderer.close()
-        # `apply_look` remembers paints by the model's address, which the next model may get.
-        getattr(scene, "_REMEMBERED", {}).pop(id(self.model), None)
 
     def _put(self, name: str, tool: ToolModel, index: int, place: tuple[float, float, float, float] | None) -> None:
         address = self.model.joint(f"{name}_free").qposadr[0]

@@ -30,8 +30,8 @@ NEUTRAL_MIX = {"head": 1.0, "text": 0.0, "other": 0.0, "far": 0.0}
 class Plan:
     """How much of everything. `poses` looks at each of `scenes` benches."""
 
-    minutes: float = 22.0
-    scenes: int = 240
+    minutes: float = 12.0
+    scenes: int = 180
     poses: int = 6
     seed: int = 0
     calibration_scenes: int = 120

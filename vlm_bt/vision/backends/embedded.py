@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +28,7 @@ Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
 KEPT_TEXTS = 512
+_PART_CLAIM = re.compile(r"(?:an?|the)?\s*(?:tool|thing|object|item|something) with (?:an? |the )?(.+)")
 SURE_PART, SURE_COLOUR, MOST_PARTS = 0.6, 0.5, 3
 _NOT_PARTS = ("tool", "part", "shape")
 """Last words of phrases that speak of the whole thing."""
@@ -144,21 +146,31 @@ class EmbeddedClip:
         return out
 
     def is_true(self, crop: Pixels, claim: str) -> float:
-        """Probability that a phrase, such as "a tool with two handles", fits a crop (S, S, 3)."""
+        """Probability that a phrase, such as "a tool with two handles", fits a crop (S, S, 3).
+
+        A claim about one known part of a thing without a name is judged by the head for parts, which tells rare ones
+        better than words do.
+        """
+        part = _part_claimed(claim, self.parts)
+        if part is not None:
+            return float(self._looked_at(crop)[1][part])
         return float(_sigmoid(np.mean([self.logits(view, [claim])[0, 0] for view in _views(crop[None])])))
 
-    @torch.inference_mode()
     def describe(self, crop: Pixels) -> str:
         """A phrase of colour and parts that the model is sure of; never a kind's name. Fits "I see ..."."""
-        raw = torch.stack([self._features(view)[0] for view in _views(crop[None])])
-        colour = self._head("colour", raw).softmax(-1).mean(0)
-        parts = self._head("parts", raw).sigmoid().mean(0)
+        colour, parts = self._looked_at(crop)
         shade = int(colour.argmax())
         noun = f"{self.colours[shade]} thing" if float(colour[shade]) >= SURE_COLOUR else "thing"
         ranked = sorted(range(len(parts)), key=lambda index: (-float(parts[index]), index))
         sure = [self.parts[i] for i in ranked if float(parts[i]) >= SURE_PART and _is_part(self.parts[i])]
         article = "an" if noun[0] in "aeiou" else "a"
         return f"{article} {noun}" + (f" with {_listed(sure[:MOST_PARTS])}" if sure else "")
+
+    @torch.inference_mode()
+    def _looked_at(self, crop: Pixels) -> tuple[Tensor, Tensor]:
+        """Probability of each colour and of each part, averaged over views of one crop (S, S, 3)."""
+        raw = torch.stack([self._features(view)[0] for view in _views(crop[None])])
+        return self._head("colour", raw).softmax(-1).mean(0), self._head("parts", raw).sigmoid().mean(0)
 
     def _head(self, name: str, raw: Tensor) -> Tensor:
         return functional.linear(raw, self._heads[f"{name}.weight"], self._heads[f"{name}.bias"])
@@ -211,6 +223,13 @@ def _views(crops: Pixels) -> list[Pixels]:
 
 def _sigmoid(value: Any) -> Any:
     return 1.0 / (1.0 + np.exp(-np.clip(value, -60.0, 60.0)))
+
+
+def _part_claimed(claim: str, parts: Sequence[str]) -> int | None:
+    """Index of the part in "a tool with a <part>"; None where the claim is anything else."""
+    found = _PART_CLAIM.fullmatch(claim.strip().lower())
+    low = [part.lower() for part in parts]
+    return low.index(found[1]) if found is not None and found[1] in low else None
 
 
 def _is_part(phrase: str) -> bool:
