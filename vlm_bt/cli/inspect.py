@@ -48,14 +48,14 @@ def check(
 
 def show(
     tree: Annotated[str, typer.Argument(help="A tree's file or name.")],
-    as_: Annotated[str, typer.Option("--as", help="text, mermaid or dot.")] = "text",
+    as_: Annotated[str, typer.Option("--as", help="text, mermaid, dot, svg or json.")] = "text",
     expand: Annotated[bool, typer.Option("--expand", help="Open the skills that are subtrees.")] = False,
 ) -> None:
     """Draw a tree.
 
     \b
     vlm-bt show organise_workbench --expand
-    vlm-bt show organise_workbench --as dot | dot -Tsvg > tree.svg
+    vlm-bt show organise_workbench --as svg > tree.svg
     """
     from vlm_bt.leaves.table import LEAVES
     from vlm_bt.tree.load import load_tree

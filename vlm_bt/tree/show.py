@@ -1,47 +1,21 @@
-"""A tree to look at: text for a terminal, Mermaid for documents, DOT for graphviz."""
+"""A tree to look at: text for a terminal, Mermaid and DOT for documents, SVG for eyes, JSON for programs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
-from vlm_bt.tree import naming
 from vlm_bt.tree.load import TreeSource
-from vlm_bt.tree.syntax import Block, Call, Node
-from vlm_bt.tree.words import Vocabulary
-
-_SIGNS = {
-    "sequence": "→",
-    "selector": "?",
-    "parallel": "⇉",
-    "guard": "⛨",
-    "repeat": "↻",
-    "retry": "↻",
-    "for_each": "↻",
-    "match": "◇",
-    "timeout": "⏱",
-    "invert": "¬",
-    "always_succeed": "✓",
-    "always_fail": "✗",
-}
-
-
-@dataclass(frozen=True)
-class Line:
-    """One node as it is drawn: `path` is its place by child indices, `role` the part it plays for its parent."""
-
-    path: tuple[int, ...]
-    role: str
-    kind: str
-    text: str
-    last: bool
+from vlm_bt.tree.show_graph import dot, mermaid
+from vlm_bt.tree.show_json import json_text
+from vlm_bt.tree.show_svg import svg
+from vlm_bt.tree.view import View, view
 
 
 def show_tree(tree: TreeSource, form: str = "text", *, expand: bool = False) -> str:
     """Draw a tree.
 
     Args:
-        form: "text", "mermaid" or "dot".
+        form: "text", "mermaid", "dot", "svg" or "json".
         expand: Open the subtrees that skills stand for.
 
     Raises:
@@ -49,82 +23,37 @@ def show_tree(tree: TreeSource, form: str = "text", *, expand: bool = False) -> 
     """
     if form not in FORMS:
         raise ValueError(f"a tree can be shown as {', '.join(FORMS)}, not as {form!r}")
-    return FORMS[form](tree, list(lines(tree, expand=expand)))
+    return FORMS[form](tree, view(tree, expand=expand))
 
 
-def lines(tree: TreeSource, *, expand: bool = False) -> Iterator[Line]:
-    """Every node, top down."""
-    yield from _lines(tree.body.root, tree.vocabulary, expand, (0,), "", True)
-
-
-def _lines(node: Node, words: Vocabulary, expand: bool, path: tuple[int, ...], role: str, last: bool) -> Iterator[Line]:
-    if isinstance(node, Block):
-        yield Line(path, role, node.kind, naming.of(node), last)
-        count = len(node.branches)
-        for index, branch in enumerate(node.branches):
-            role = "" if branch.role == "do" and node.kind not in ("guard", "repeat", "match") else branch.role
-            yield from _lines(branch.node, words, expand, (*path, index), role, index == count - 1)
-        return
-    card = words.card(node.skill)
-    yield Line(path, role, "subtree" if card and card.body else "leaf", _with_outputs(node), last)
-    if expand and card and card.body:
-        yield from _lines(card.body.root, words, expand, (*path, 0), "", True)
-
-
-def _with_outputs(call: Call) -> str:
-    into = call.arguments.get("into")
-    return f"{naming.of(call)} ⇒ {into.value}" if into and not call.name else naming.of(call)
-
-
-def _text(tree: TreeSource, drawn: list[Line]) -> str:
+def text(tree: TreeSource, root: View) -> str:
+    """An outline. What a node writes is shown with its type, and what asks or moves is marked so."""
     rows = [tree.name + (f": {tree.mission.summary}" if tree.mission.summary else "")]
+    if tree.inputs:
+        rows.append("takes " + ", ".join(f"${name}: {port.kind.name}" for name, port in tree.inputs.items()))
+    if tree.summary.outputs:
+        rows.append("gives " + ", ".join(f"{name}: {typed.kind.name}" for name, typed in tree.summary.outputs.items()))
     open_at: dict[int, bool] = {}
-    for line in drawn:
-        depth = len(line.path) - 1
-        open_at[depth] = not line.last
+    for node in root.walk():
+        depth = len(node.path)
+        open_at[depth] = not node.last
         stem = "".join("│  " if open_at[level] else "   " for level in range(1, depth))
-        joint = ("└─ " if line.last else "├─ ") if depth else ""
-        sign = _SIGNS.get(line.kind, "▸" if line.kind == "subtree" else "")
-        role = f"{line.role}: " if line.role else ""
-        rows.append(stem + joint + role + (f"{sign} " if sign else "") + line.text)
+        joint = ("└─ " if node.last else "├─ ") if depth else ""
+        role = f"{node.role}: " if node.role else ""
+        rows.append(stem + joint + role + (f"{node.sign} " if node.sign else "") + node.text + _after(node))
     return "\n".join(rows)
 
 
-def _mermaid(tree: TreeSource, drawn: list[Line]) -> str:
-    rows = ["flowchart TD"]
-    for line in drawn:
-        text = line.text.replace('"', "'")
-        sign = _SIGNS.get(line.kind, "")
-        label = f"{sign} {text}".strip()
-        left, right = ("{{", "}}") if line.kind == "guard" else ("([", "])") if line.kind in _LEAVES else ("[", "]")
-        rows.append(f'    {_id(line.path)}{left}"{label}"{right}')
-        if len(line.path) > 1:
-            arrow = f'-- "{line.role}" -->' if line.role else "-->"
-            rows.append(f"    {_id(line.path[:-1])} {arrow} {_id(line.path)}")
-    return "\n".join(rows)
+def _after(node: View) -> str:
+    given = ", ".join(f"{one.variable}: {one.type}" for one in node.gives)
+    mark = f"  [{node.safety}]" if node.safety in ("asks", "moves") else ""
+    return (f" ⇒ {given}" if given else "") + mark
 
 
-def _dot(tree: TreeSource, drawn: list[Line]) -> str:
-    rows = [f"digraph {tree.name} {{", "    ordering=out; node [fontname=sans];"]
-    for line in drawn:
-        shape = "hexagon" if line.kind == "guard" else "ellipse" if line.kind in _LEAVES else "box"
-        label = f"{_SIGNS.get(line.kind, '')} {line.text}".strip()
-        rows.append(f"    {_id(line.path)} [shape={shape}, label={_quoted(label)}];")
-        if len(line.path) > 1:
-            role = f" [label={_quoted(line.role)}]" if line.role else ""
-            rows.append(f"    {_id(line.path[:-1])} -> {_id(line.path)}{role};")
-    return "\n".join([*rows, "}"])
-
-
-_LEAVES = ("leaf", "subtree")
-
-
-def _id(path: tuple[int, ...]) -> str:
-    return "n" + "_".join(map(str, path))
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-FORMS: Mapping[str, Callable[[TreeSource, list[Line]], str]] = {"text": _text, "mermaid": _mermaid, "dot": _dot}
+FORMS: Mapping[str, Callable[[TreeSource, View], str]] = {
+    "text": text,
+    "mermaid": mermaid,
+    "dot": dot,
+    "svg": svg,
+    "json": json_text,
+}
