@@ -7,7 +7,7 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 NAME = "vlm_bt"
-FOR_AUTHORS = ("trees", "skills", "config", "launch")
+FOR_AUTHORS = ("trees", "skills", "schema", "config", "launch")
 
 MANIFEST = ElementTree.parse(HERE / "package.xml").getroot()
 
@@ -88,6 +88,7 @@ setup(
             "pytest-xdist>=3.8",
             "pytest-timeout>=2.4",
             "hypothesis>=6.140",
+            "jsonschema>=4.25",
             "mypy>=1.18",
             "ruff>=0.14",
             "yamllint>=1.37",

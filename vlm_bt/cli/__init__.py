@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from vlm_bt.cli import bench, inspect, run, train
+from vlm_bt.cli import bench, inspect, run, schema, train
 from vlm_bt.errors import VlmBtError
 
 app = typer.Typer(
@@ -23,6 +23,8 @@ app.command("report")(run.report)
 app.command("check")(inspect.check)
 app.command("show")(inspect.show)
 app.command("skills")(inspect.skills)
+app.command("schema")(schema.schema)
+app.command("reference")(schema.reference)
 app.command("doctor")(inspect.doctor)
 app.command("bench")(bench.bench)
 app.add_typer(train.app, name="train")
