@@ -66,7 +66,7 @@ ONE_MISTAKE = [
     ("type", plain("retry: {at_most: yes, do: clear}"), "3:20", "expected a whole number from 1, not 'yes'"),
     ("type", plain("retry: {at_most: true, do: clear}"), "3:20", "expected a whole number from 1, not true, a boolean"),
     ("type", plain("timeout: {after_s: -1, do: clear}"), "3:22", "expected seconds, more than 0, not -1, a number"),
-    ("type", plain("parallel: {success: some, do: [clear]}"), "3:23", "expected all or any, not 'some'"),
+    ("type", plain("parallel: {success: some, do: [clear]}"), "3:23", "expected all, any or a number, not 's"),
     ("type", plain("guard: {while: clear, on_clear: resme, do: clear}"), "3:35", "expected resume or restart"),
     ("type", plain("sequence: {memory: no, do: [clear]}"), "3:22", "expected true or false, not 'no'"),
     ("unknown-outcome", plain("retry: {at_most: 2, on: [stail], do: clear}"), "3:28", "there is no outcome 'stail'"),

@@ -76,8 +76,34 @@ def test_a_guard_that_fails_before_its_child_ever_ran_begins_it_when_it_clears(b
     assert bench.arm.told[-1] == "resume"
 
 
-def test_restart_interrupts_the_child_at_once_and_begins_it_anew(bench: Bench) -> None:
+RESTART = "otherwise: hold\n    on_clear: restart\n    secure: {say: {text: put down}}\n"
+
+
+def test_a_restart_of_motion_without_a_way_to_put_things_down_is_refused(bench: Bench) -> None:
     text = under_guard(FETCH).replace("otherwise: hold\n", "otherwise: hold\n    on_clear: restart\n")
+    assert [(f.rule, f.line, f.column) for f in bench.check(text)] == [("insecure-restart", 6, 15)]
+    assert bench.check(under_guard(FETCH).replace("otherwise: hold\n", RESTART)) == []
+
+
+def test_before_a_restart_what_is_held_is_secured_and_only_then_the_child_begins(bench: Bench) -> None:
+    text = under_guard(FETCH).replace("otherwise: hold\n", RESTART)
+    built = bench.build(text, Clear=["done", "no", "done"], Place=["wait", "done"], Say=["wait"])
+    assert bench.tick(built, 4) == "RUNNING"
+    assert sum(entry.startswith("Find") for entry in bench.script.log) == 1
+    bench.end("Say")
+    assert bench.run(built).ok
+    assert sum(entry.startswith("Find") for entry in bench.script.log) == 2
+
+
+def test_where_securing_fails_the_guard_fails_and_nothing_begins_anew(bench: Bench) -> None:
+    text = under_guard(FETCH).replace("otherwise: hold\n", RESTART)
+    built = bench.build(text, Clear=["done", "no", "done"], Place=["wait", "done"], Say=["arm_fault"])
+    assert bench.run(built).reason == "arm_fault"
+    assert sum(entry.startswith("Find") for entry in bench.script.log) == 1
+
+
+def test_restart_interrupts_the_child_at_once_and_begins_it_anew(bench: Bench) -> None:
+    text = under_guard(FETCH).replace("otherwise: hold\n", RESTART)
     built = bench.build(text, Clear=["done", "no", "no", "done"], Place=["wait", "done"])
     bench.tick(built, 2)
     assert "Place cancelled" in bench.script.log

@@ -21,9 +21,9 @@ class Arguments:
         self._room = room
         self._variables = variables
 
-    def check(self, call: Call, card: Card, state: frozenset[str]) -> frozenset[str]:
+    def check(self, call: Call, card: Card, state: int) -> int:
         """Check every argument; the variables that are written when the call succeeds."""
-        written: set[str] = set()
+        written = 0
         unknown: list[Argument] = []
         for name, argument in call.arguments.items():
             if name in card.inputs:
@@ -35,7 +35,7 @@ class Arguments:
             else:
                 unknown.append(argument)
         self._unknown_and_missing(call, card, unknown)
-        return frozenset(written)
+        return written
 
     def _unknown_and_missing(self, call: Call, card: Card, unknown: list[Argument]) -> None:
         needed = [port for port in card.inputs.values() if port.required]
@@ -62,7 +62,7 @@ class Arguments:
             seconds(Parser(problems), argument.value)
         self._room.add(problems)
 
-    def _input(self, call: Call, card: Card, argument: Argument, state: frozenset[str]) -> None:
+    def _input(self, call: Call, card: Card, argument: Argument, state: int) -> None:
         port = card.inputs[argument.key]
         value = argument.value
         takes = f"input {port.name!r} of skill {call.skill!r} takes {a(port.kind)}"
@@ -120,7 +120,7 @@ class Arguments:
         give = f"These give {a(kind)}: {one_of(givers)}." if givers else ""
         return f"{_WHY} {give}".strip() if _trusted(kind) else give
 
-    def _output(self, call: Call, card: Card, argument: Argument) -> set[str]:
+    def _output(self, call: Call, card: Card, argument: Argument) -> int:
         value = argument.value
         if not isinstance(value, Variable) or value.fields:
             self._room.incomplete = True
@@ -129,7 +129,7 @@ class Arguments:
                 value.mark,
                 f"{argument.key!r} of {call.skill!r} names the variable that takes it, such as ${argument.key}",
             )
-            return set()
+            return 0
         typed = self._variables.given_out(call, card).get(argument.key)
         known = self._room.types.get(value.name)
         if typed and known and not typed.kind.fits(known.kind):
@@ -141,7 +141,7 @@ class Arguments:
                 f"{value} is {a(known.kind)}{where}, and {call.skill!r} gives {a(typed.kind)}",
                 "Take another name.",
             )
-        return {value.name}
+        return self._room.bit(value.name)
 
 
 def _trusted(kind: Kind) -> bool:

@@ -15,6 +15,7 @@ from vlm_bt.tree.parse import NAME, RESERVED, Parser, seconds
 from vlm_bt.tree.source import Entry, Scalar, Value
 from vlm_bt.tree.source import Mapping as MappingValue
 from vlm_bt.tree.syntax import Body, Call
+from vlm_bt.tree.text import text_problems
 
 _COMMON = ("skill", "summary", "inputs", "outputs", "timeout_s", "unsure", "example")
 _OF_LEAVES = (*_COMMON, "leaf", "safety", "reasons", "prompts", "error_rate")
@@ -36,6 +37,7 @@ class CardReader:
     def card(self) -> tuple[Card | None, list[Finding]]:
         """The card and what is wrong with it; no card where it can't be understood."""
         document = self._source.document
+        self._problems += text_problems(self._source.text)
         card = self._read(document) if self._source.value is not None else None
         return card, [*self._source.findings, *(document.finding(problem) for problem in self._problems)]
 

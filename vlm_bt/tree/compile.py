@@ -13,13 +13,15 @@ from py_trees.common import Status
 from vlm_bt.leaves.leaf import Binding
 from vlm_bt.tree import naming
 from vlm_bt.tree.cards import Card, Port
+from vlm_bt.tree.collector import uncollected
 from vlm_bt.tree.composites import AtOnce, FirstThatWorks, InOrder, Match, Rounds
-from vlm_bt.tree.decorators import Always, Failed, ForEach, Forgiven, Subtree, TimeLimit, TryAgain, Turned
+from vlm_bt.tree.decorators import Always, Failed, ForEach, Forgiven, Once, Subtree, TimeLimit, TryAgain, Turned
 from vlm_bt.tree.findings import Document, Finding, Mark, Problem, did_you_mean, one_of, raise_all
 from vlm_bt.tree.guard import Brake, Guard
-from vlm_bt.tree.kinds import KINDS, a
+from vlm_bt.tree.kinds import KINDS, a, constant_kind
 from vlm_bt.tree.load import TreeSource
 from vlm_bt.tree.scope import Scope
+from vlm_bt.tree.small import Log, Set, Wait
 from vlm_bt.tree.source import Many, Scalar, Value
 from vlm_bt.tree.syntax import Argument, Block, Body, Call, Node, Variable
 from vlm_bt.types import DONE, Outcome
@@ -73,7 +75,8 @@ def compile_tree(
     values = _inputs(tree, inputs or {})
     builder = _Builder(tree, ports)
     scope = builder.scope(f"/{namespace}/{tree.name}")
-    root = builder.build(tree.body, scope)
+    with uncollected():
+        root = builder.build(tree.body, scope)
     for name, value in values.items():
         scope.writer(name, tree.inputs[name].kind)(value)
     return Compiled(root, scope, tree, builder.scopes)
@@ -110,6 +113,7 @@ class _Builder:
         self.scopes: list[Scope] = []
         self._words = tree.vocabulary
         self._ports = ports
+        self._begun: dict[str, list[Once]] = {}
         self._brake = Brake(lambda: ports.arm.hold(), lambda: ports.arm.resume())
 
     def scope(self, path: str) -> Scope:
@@ -130,12 +134,14 @@ class _Builder:
         options = block.options
         on = options.get("on", ())
         match block.kind:
+            case "wait" | "set" | "log":
+                return self._small(block, name, scope)
             case "sequence":
                 return InOrder(name, options.get("memory", True), children)
             case "selector":
                 return FirstThatWorks(name, options.get("memory", True), children, on)
             case "parallel":
-                return AtOnce(name, children, options.get("success", "all"))
+                return AtOnce(name, children, options.get("success", "all"), on)
             case "match":
                 named = {branch.role: child for branch, child in zip(block.branches, children, strict=True)}
                 return Match(name, named.pop("do"), named)
@@ -153,6 +159,8 @@ class _Builder:
         options = block.options
         on = options.get("on", ())
         match block.kind:
+            case "once":
+                return self._once(Once(name, child), scope)
             case "retry":
                 return TryAgain(name, child, options["at_most"], on)
             case "timeout":
@@ -167,6 +175,26 @@ class _Builder:
                 return ForEach(name, child, self._items(options["in"], scope), scope.setter(options["item"].name))
         raise AssertionError(f"no block {block.kind!r}")
 
+    def _small(self, block: Block, name: str, scope: Scope) -> Behaviour:
+        options = block.options
+        if block.kind == "wait":
+            return Wait(name, options["for_s"], self._ports.clock)
+        if block.kind == "log":
+            parts = [
+                scope.reader(part.name, part.fields) if isinstance(part, Variable) else part for part in options["text"]
+            ]
+            return Log(name, parts, self._ports)
+        to = options["to"]
+        if isinstance(to, Variable):
+            return Set(name, scope.reader(to.name, to.fields), scope.setter(options["variable"].name))
+        kind = constant_kind(to, options.get("type", ""))
+        assert kind is not None and kind.parse is not None
+        return Set(name, _just(kind.parse(to, [])), scope.setter(options["variable"].name))
+
+    def _once(self, node: Once, scope: Scope) -> Once:
+        self._begun.setdefault(scope.path, []).append(node)
+        return node
+
     def _guard(self, block: Block, name: str, children: list[Behaviour]) -> Guard:
         roles = {branch.role: child for branch, child in zip(block.branches, children, strict=True)}
         return Guard(
@@ -177,6 +205,7 @@ class _Builder:
             brake=self._brake,
             clock=self._ports.clock,
             restart=block.options.get("on_clear") == "restart",
+            secure=roles.get("secure"),
         )
 
     def _items(self, value: Variable | Value, scope: Scope) -> Callable[[], Any]:
@@ -215,6 +244,7 @@ class _Builder:
         assert card.body is not None
         inner = self.scope(f"{scope.path}/{card.name}_{len(self.scopes)}")
         child = self.build(card.body, inner)
+        once = self._begun.get(inner.path, [])
         readers = self._readers(call, card.inputs, scope)
         entries = [(inner.writer(name, card.inputs[name].kind), read) for name, read in readers.items()]
         writers = self._writers(call, card, scope)
@@ -223,6 +253,8 @@ class _Builder:
         def enter() -> None:
             values = [(write, read()) for write, read in entries]
             inner.clear()
+            for node in once:
+                node.forget()
             for write, value in values:
                 write(value)
 

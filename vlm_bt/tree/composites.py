@@ -60,13 +60,50 @@ class FirstThatWorks(py_trees.composites.Selector):
 
 
 class AtOnce(py_trees.composites.Parallel):
-    """A parallel; done when all its children are, or any."""
+    """A parallel; done when so many of its children are. It fails as soon as that can't be reached any more.
+
+    py_trees' own lets the first failure end it, whatever its policy; that is what is meant only where all must succeed.
+    A fault ends it unless `on` names it.
+    """
 
     outcome: Outcome = DONE
 
-    def __init__(self, name: str, children: Sequence[Behaviour], success: str = "all") -> None:
-        every = ParallelPolicy.SuccessOnAll(synchronise=True)
-        super().__init__(name, ParallelPolicy.SuccessOnOne() if success == "any" else every, children)
+    def __init__(
+        self, name: str, children: Sequence[Behaviour], success: str | int = "all", on: Sequence[str] = ()
+    ) -> None:
+        super().__init__(name, ParallelPolicy.SuccessOnAll(synchronise=True), children)
+        self.needed = {"all": len(children), "any": 1}.get(str(success)) or int(success)
+        self.on = tuple(on)
+
+    def tick(self) -> Iterator[Behaviour]:
+        if self.needed == len(self.children):
+            yield from super().tick()
+            return
+        if self.status != Status.RUNNING:
+            for child in self.children:
+                if child.status != Status.INVALID:
+                    child.stop(Status.INVALID)
+            self.initialise()
+        for child in self.children:
+            if child.status not in (Status.SUCCESS, Status.FAILURE):
+                yield from child.tick()
+        self.current_child, status = self._decided()
+        if status != Status.RUNNING:
+            self.stop(status)
+        self.status = status
+        yield self
+
+    def _decided(self) -> tuple[Behaviour, Status]:
+        done = [child for child in self.children if child.status == Status.SUCCESS]
+        failed = [child for child in self.children if child.status == Status.FAILURE]
+        broken = next((child for child in failed if passes(outcome_of(child), self.on)), None)
+        if len(done) >= self.needed:
+            return done[-1], Status.SUCCESS
+        if broken is not None:
+            return broken, Status.FAILURE
+        if len(self.children) - len(failed) < self.needed:
+            return failed[-1], Status.FAILURE
+        return self.children[-1], Status.RUNNING
 
     def terminate(self, new_status: Status) -> None:
         decided = new_status != Status.INVALID and self.current_child is not None

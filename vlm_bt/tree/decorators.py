@@ -125,6 +125,29 @@ class Failed(_WithOutcome):
         )
 
 
+class Once(_WithOutcome):
+    """After its child has succeeded once it succeeds at once. A subtree that begins anew has done nothing yet."""
+
+    def __init__(self, name: str, child: Behaviour) -> None:
+        super().__init__(name, child)
+        self.done = False
+
+    def tick(self) -> Iterator[Behaviour]:
+        if self.done and self.status != Status.RUNNING:
+            self._own = Outcome("done", "done before")
+            self.stop(Status.SUCCESS)
+            yield self
+            return
+        yield from super().tick()
+
+    def update(self) -> Status:
+        self.done = self.done or self.decorated.status == Status.SUCCESS
+        return self.decorated.status
+
+    def forget(self) -> None:
+        self.done = False
+
+
 class Always(Behaviour):
     """Ends at once with one outcome."""
 

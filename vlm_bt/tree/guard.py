@@ -32,7 +32,8 @@ class Guard(py_trees.decorators.Decorator):
     """Ticks its condition first in every tick; its child only where that succeeds.
 
     In a failing tick the arm is held, `otherwise` is ticked and the child is left as it is: RUNNING, not interrupted.
-    When the condition holds again the child goes on (`resume`) or was interrupted and begins anew (`restart`).
+    When the condition holds again the child goes on (`resume`) or was interrupted and begins anew (`restart`), after
+    `secure` has put down what the arm may hold; where that fails the guard fails.
     Time in which the child was suspended does not count against its time limits. A guard that is itself interrupted
     cancels its child before it lets the arm go.
     """
@@ -47,11 +48,13 @@ class Guard(py_trees.decorators.Decorator):
         brake: Brake,
         clock: Clock,
         restart: bool = False,
+        secure: Behaviour | None = None,
     ) -> None:
         super().__init__(name, child)
         self.condition = condition
         self.otherwise = otherwise
-        self.children = [condition, child] + ([otherwise] if otherwise else [])
+        self.secure = secure
+        self.children = [condition, child, *(node for node in (otherwise, secure) if node is not None)]
         for node in self.children:
             node.parent = self
         self.restart = restart
@@ -59,6 +62,7 @@ class Guard(py_trees.decorators.Decorator):
         self._brake = brake
         self._clock = clock
         self._since_s: float | None = None
+        self._securing = False
 
     @property
     def suspended(self) -> bool:
@@ -66,6 +70,7 @@ class Guard(py_trees.decorators.Decorator):
 
     def initialise(self) -> None:
         self._since_s = None
+        self._securing = False
         self.feedback_message = ""
 
     def tick(self) -> Iterator[Behaviour]:
@@ -75,8 +80,14 @@ class Guard(py_trees.decorators.Decorator):
         if self.condition.status == Status.SUCCESS:
             if self._since_s is not None:
                 self._go_on(self._since_s)
-            yield from self.decorated.tick()
-            ended = self.decorated.status
+            if self._securing:
+                assert self.secure is not None
+                yield from self.secure.tick()
+                self._securing = self.secure.status != Status.SUCCESS
+            ended = self.secure.status if self.secure and self._securing else Status.RUNNING
+            if not self._securing:
+                yield from self.decorated.tick()
+                ended = self.decorated.status
             if ended == Status.RUNNING:
                 self.status = ended
             else:
@@ -92,12 +103,13 @@ class Guard(py_trees.decorators.Decorator):
         return self.decorated.status
 
     def terminate(self, new_status: Status) -> None:
-        self.outcome = Outcome("cancelled") if new_status == Status.INVALID else outcome_of(self.decorated)
+        decided = self.secure if self.secure and self._securing else self.decorated
+        self.outcome = Outcome("cancelled") if new_status == Status.INVALID else outcome_of(decided)
 
     def stop(self, new_status: Status) -> None:
         """Also while suspended: the child is cancelled first, so that nothing moves when the arm is let go."""
         if new_status == Status.INVALID:
-            for node in (self.condition, self.otherwise):
+            for node in (self.condition, self.otherwise, self.secure):
                 if node is not None and node.status != Status.INVALID:
                     node.stop(new_status)
         super().stop(new_status)
@@ -120,6 +132,7 @@ class Guard(py_trees.decorators.Decorator):
             self._since_s = self._clock.now_s
             if self.restart and self.decorated.status == Status.RUNNING:
                 self.decorated.stop(Status.INVALID)
+                self._securing = self.secure is not None
         self._brake.hold()
         self.feedback_message = f"suspended: {self.condition.name} says {outcome_of(self.condition)}"
 
@@ -128,8 +141,13 @@ class Guard(py_trees.decorators.Decorator):
         self.feedback_message = ""
         if self.otherwise is not None and self.otherwise.status == Status.RUNNING:
             self.otherwise.stop(Status.INVALID)
-        for node in self.decorated.iterate():
+        for node in self._suspended_nodes():
             postpone = getattr(node, "postpone", None)
             if postpone is not None and node.status == Status.RUNNING:
                 postpone(self._clock.now_s - since_s)
         self._brake.release()
+
+    def _suspended_nodes(self) -> Iterator[Behaviour]:
+        yield from self.decorated.iterate()
+        if self.secure is not None:
+            yield from self.secure.iterate()

@@ -197,6 +197,22 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
+WRITABLE = ("text", "number", "boolean", "zone", "report", "texts")
+"""Types whose values are plain data, which may stand in a line of the record."""
+
+
+def constant_kind(value: Value, named: str = "") -> Kind | None:
+    """The type of a constant: the one that its author names, or the one that it looks like."""
+    if named:
+        return KINDS[named]
+    if isinstance(value, Many):
+        return KINDS["texts"]
+    if isinstance(value, MappingValue) or value.value is None:
+        return None
+    number = isinstance(value.value, (int, float)) and not isinstance(value.value, bool)
+    return KINDS["number" if number else "boolean" if isinstance(value.value, bool) else "text"]
+
+
 def a(kind: Kind) -> str:
     """The type with its article; text and lists need none."""
     if kind.name in ("text", "texts", "groups", "detections"):

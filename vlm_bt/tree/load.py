@@ -10,18 +10,18 @@ from typing import Any
 from vlm_bt.leaves.leaf import Leaf
 from vlm_bt.places import share_dir
 from vlm_bt.tree import source
-from vlm_bt.tree.cards import Card, Port, input_ports
+from vlm_bt.tree.cards import Card, Port
 from vlm_bt.tree.check import BodyCheck, Checker
+from vlm_bt.tree.collector import uncollected
 from vlm_bt.tree.findings import START, Document, Finding, Problem, did_you_mean, in_order, one_of, raise_all
-from vlm_bt.tree.kinds import a
+from vlm_bt.tree.include import include
 from vlm_bt.tree.meaning import Summary, Typed
-from vlm_bt.tree.parse import NAME, Parser
-from vlm_bt.tree.source import Many
+from vlm_bt.tree.mission import read_mission, taken
+from vlm_bt.tree.silence import silenced
 from vlm_bt.tree.source import Mapping as MappingValue
 from vlm_bt.tree.syntax import Body, Mission
+from vlm_bt.tree.text import text_problems
 from vlm_bt.tree.words import Vocabulary
-
-_KEYS = ("version", "tree", "summary", "says", "inputs", "outputs", "root")
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,27 @@ def load_tree(
     return tree
 
 
+def load_text(
+    text: str,
+    path: Path | str,
+    leaves: Mapping[str, type[Leaf]],
+    *,
+    skills_dirs: Sequence[Path | str] | None = None,
+    allow: Iterable[str] = (),
+) -> TreeSource:
+    """`load_tree` for a text that stands in no file; `path` is what errors call it.
+
+    Raises:
+        TreeError: With every finding in it.
+    """
+    words = Vocabulary(_folders(skills_dirs), leaves, allow)
+    with uncollected():
+        tree, findings = _load_mission(Path(path), source.parse(text, str(path)), words)
+    raise_all(findings)
+    assert tree is not None
+    return tree
+
+
 def check_tree(
     path: Path | str,
     leaves: Mapping[str, type[Leaf]],
@@ -113,7 +134,7 @@ def check_tree(
     skills_dirs: Sequence[Path | str] | None = None,
     allow: Iterable[str] = (),
 ) -> list[Finding]:
-    """Everything that is wrong with a tree file and the skills it uses; empty where it may run."""
+    """Everything that is wrong with a tree file, or a skill card, and the skills it uses; empty where it may run."""
     return _load(Path(path), Vocabulary(_folders(skills_dirs), leaves, allow))[1]
 
 
@@ -126,24 +147,49 @@ def vocabulary(
         TreeError: A card is wrong.
     """
     words = Vocabulary(_folders(skills_dirs), leaves, allow)
-    cards = [card for card in map(words.card, sorted(words.names)) if card is not None]
-    checker = Checker(words)
-    whole = [checker.completed(card) for card in cards]
-    raise_all(in_order([*words.findings, *checker.findings()]))
+    with uncollected():
+        cards = [card for card in map(words.card, sorted(words.names)) if card is not None]
+        checker = Checker(words)
+        whole = [checker.completed(card) for card in cards]
+        raise_all(silenced(in_order([*words.findings, *checker.findings()]), words.documents))
     return whole
 
 
+def skill_folders(more: Iterable[Path | str] = ()) -> list[Path | str]:
+    """The folder of cards that comes with the package, and others after it."""
+    return [share_dir("skills"), *more]
+
+
 def _folders(skills_dirs: Sequence[Path | str] | None) -> Sequence[Path | str]:
-    return [share_dir("skills")] if skills_dirs is None else skills_dirs
+    return skill_folders() if skills_dirs is None else skills_dirs
 
 
 def _load(path: Path, words: Vocabulary) -> tuple[TreeSource | None, list[Finding]]:
-    read = source.read(path)
+    with uncollected():
+        read = source.read(path)
+        if isinstance(read.value, MappingValue) and "skill" in read.value.entries:
+            return None, _check_card(path, words)
+        return _load_mission(path, read, words)
+
+
+def _check_card(path: Path, words: Vocabulary) -> list[Finding]:
+    """A card by itself. The cards beside it are skills too."""
+    words.add(path.parent)
+    card = words.card(path.stem)
+    checker = Checker(words)
+    if card is not None:
+        checker.completed(card)
+    return silenced(in_order([*words.findings, *checker.findings()]), words.documents)
+
+
+def _load_mission(path: Path, read: source.Source, words: Vocabulary) -> tuple[TreeSource | None, list[Finding]]:
     if read.value is None:
         return None, list(read.findings)
-    problems: list[Problem] = []
-    mission = _mission(path, read, problems)
-    ports = _inputs(mission, problems) if mission else {}
+    problems = text_problems(read.text)
+    mission = read_mission(path, read, problems)
+    if mission is not None:
+        include(mission, words, problems)
+    ports = taken(mission, problems) if mission else {}
     incomplete = bool(problems or read.findings)
     checker = Checker(words)
     summary = Summary()
@@ -151,52 +197,7 @@ def _load(path: Path, words: Vocabulary) -> tuple[TreeSource | None, list[Findin
         types = {name: Typed(port.kind, port.kind.claim) for name, port in ports.items()}
         summary = BodyCheck(checker, mission.body, types, mission=True).run(incomplete=incomplete)
     own = [*read.findings, *(read.document.finding(problem) for problem in problems), *summary.findings]
-    findings = in_order([*own, *words.findings, *checker.findings()])
+    found = in_order([*own, *words.findings, *checker.findings()])
+    findings = silenced(found, [read.document, *words.documents])
     tree = TreeSource(mission, read.text, ports, words, summary) if mission and not findings else None
     return tree, findings
-
-
-def _mission(path: Path, read: source.Source, problems: list[Problem]) -> Mission | None:
-    parser = Parser(problems)
-    value = read.value
-    if not isinstance(value, MappingValue):
-        parser.wrong("tree", START, "a tree file is a mapping: tree, summary, inputs, outputs, root")
-        return None
-    parser.only(value, _KEYS, "a tree file")
-    given = value.entries
-    name = parser.text(given["tree"].value) if "tree" in given else ""
-    if name and not NAME.match(name):
-        parser.wrong(
-            "name",
-            given["tree"].value.mark,
-            f"{name[:40]!r} can't be the name of a tree",
-            "Use small letters, digits and _.",
-        )
-    if "version" in given and getattr(given["version"].value, "value", None) != 1:
-        parser.wrong(
-            "version", given["version"].value.mark, "this is not version 1 of the language, the only one there is"
-        )
-    for key in ("tree", "root"):
-        if key not in given:
-            parser.wrong("missing-key", START, f"the tree file lacks {key!r}")
-    says = given["says"].value if "says" in given else None
-    if says is not None and not isinstance(says, Many):
-        parser.wrong("type", says.mark, "expected a list of sentences", 'Write it as ["organise this workbench"].')
-    sentences = tuple(parser.text(item) for item in says.items) if isinstance(says, Many) else ()
-    summary = parser.text(given["summary"].value) if "summary" in given else ""
-    inputs = parser.inputs(given["inputs"].value) if "inputs" in given else {}
-    outputs = parser.outputs(given["outputs"].value) if "outputs" in given else {}
-    root = parser.node(given["root"].value) if "root" in given else None
-    if root is None:
-        return None
-    return Mission(path, summary, sentences, Body(name, read.document, inputs, outputs, root))
-
-
-def _inputs(mission: Mission, problems: list[Problem]) -> dict[str, Port]:
-    ports = input_ports(mission.body.inputs, problems)
-    for name, port in ports.items():
-        if port.kind.parse is None:
-            spec = mission.body.inputs[name]
-            message = f"a mission can't be given {a(port.kind)} from outside: it comes from a skill"
-            problems.append(Problem("trust" if port.kind.claim else "type", spec.type_mark, message))
-    return ports

@@ -15,8 +15,8 @@ from vlm_bt.tree.words import Vocabulary
 from vlm_bt.types import REASONS
 
 FAULTS = frozenset(reason for reason, family in REASONS.items() if family == "fault")
-State = frozenset[str] | None
-"""The variables that are surely written; None where no run gets here."""
+State = int | None
+"""The variables that are surely written, a bit for each (see `Room.bit`); None where no run gets here."""
 
 
 class Typed(NamedTuple):
@@ -49,8 +49,18 @@ class Summary:
 
 def meet(*states: State) -> State:
     """What is surely written where several ways come together."""
-    reached = [state for state in states if state is not None]
-    return frozenset.intersection(*reached) if reached else None
+    met: State = None
+    for state in states:
+        if state is not None:
+            met = state if met is None else met & state
+    return met
+
+
+class Reach(NamedTuple):
+    """What a node and all below it may do: move the arm, write variables (a bit for each)."""
+
+    moves: bool
+    writes: int
 
 
 @dataclass
@@ -72,6 +82,11 @@ class Room:
     written_at: dict[str, Mark] = field(default_factory=dict)
     summary: Summary = field(default_factory=Summary)
     incomplete: bool = False
+    bits: dict[str, int] = field(default_factory=dict)
+
+    def bit(self, name: str) -> int:
+        """The bit that stands for a variable in a `State`."""
+        return self.bits.setdefault(name, 1 << len(self.bits))
 
     def wrong(self, rule: str, mark: Mark, message: str, help: str = "") -> None:
         self.add([Problem(rule, mark, message, help)])

@@ -63,6 +63,15 @@ def _block(block: Block) -> str:
             return f"for each {options['item']}"
         case "match":
             return f"depending on {of(do)}" if do else "match"
+        case "once":
+            return f"once: {of(do)}" if do else "once"
+        case "wait":
+            return f"wait {options['for_s']:g} s"
+        case "set":
+            to = options["to"]
+            return f"set {options['variable']} to {to if isinstance(to, Variable) else plain(to)}"
+        case "log":
+            return "log: " + "".join(map(str, options["text"]))
         case "always_fail" if do:
             return "fail after this"
         case "always_succeed" if do:

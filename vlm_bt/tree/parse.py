@@ -7,14 +7,27 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from vlm_bt.tree.findings import Mark, Problem, did_you_mean, one_of
-from vlm_bt.tree.kinds import describe
+from vlm_bt.tree.kinds import KINDS, describe, kind_names
 from vlm_bt.tree.source import Entry, Many, Scalar, Value
 from vlm_bt.tree.source import Mapping as MappingValue
-from vlm_bt.tree.syntax import BLOCKS, Argument, Block, BlockForm, Branch, Call, InputSpec, Node, OutputSpec, Variable
+from vlm_bt.tree.syntax import (
+    BLOCKS,
+    Argument,
+    Block,
+    BlockForm,
+    Branch,
+    Call,
+    InputSpec,
+    Node,
+    OutputSpec,
+    Template,
+    Variable,
+)
 from vlm_bt.types import REASONS
 
 NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 _VARIABLE = re.compile(r"\$([a-z][a-z0-9_]*)((?:\.[a-z][a-z0-9_]*)*)\Z")
+_IN_TEXT = re.compile(r"(\$\$)|\$([a-z][a-z0-9_]*)((?:\.[a-z][a-z0-9_]*)*)|\$")
 FAMILIES = ("answer", "mishap", "fault")
 OUTCOMES = (*(reason for reason in REASONS if reason != "done"), *FAMILIES)
 RESERVED = frozenset({"do", "name", "on", "reason", "timeout_s", *BLOCKS})
@@ -91,6 +104,8 @@ class Parser:
         keyed = isinstance(value, MappingValue) and any(key in form.keys for key in value.entries)
         if "node" in form.short and not keyed and value is not None:
             return Block(kind, head.mark, self._branch("do", head.mark, value), {})
+        if "text" in form.short and isinstance(value, Scalar):
+            return Block(kind, head.mark, (), {"text": _template(self, value)}, "", {"text": value.mark})
         if not isinstance(value, MappingValue):
             mark = head.mark if value is None else value.mark
             shape = " or a list of nodes" if "list" in form.short else ""
@@ -106,7 +121,7 @@ class Parser:
         for key, entry in value.entries.items():
             if key == "do" and form.many:
                 found[key] = self._list_of_children(entry.value)
-            elif key == "do" or key in form.nodes:
+            elif (key == "do" and not form.leaf) or key in form.nodes:
                 found[key] = self._branch(key, entry.key.mark, entry.value)
             elif key in form.options:
                 marks[key] = entry.value.mark
@@ -289,6 +304,47 @@ def _choice(*allowed: str) -> Callable[[Parser, Value], str]:
     return choose
 
 
+def _policy(parser: Parser, value: Value) -> str | int:
+    if isinstance(value, Scalar) and isinstance(value.value, int) and not isinstance(value.value, bool):
+        return _count(parser, value)
+    text = value.text if isinstance(value, Scalar) else ""
+    if text not in ("all", "any"):
+        hint = did_you_mean(text, ("all", "any"))
+        parser.wrong("type", value.mark, f"expected all, any or a number, not {describe(value)}", hint.strip())
+        return "all"
+    return text
+
+
+def _template(parser: Parser, value: Value) -> Template:
+    """Text with `$name` and `$name.field` in it; `$$` is a dollar sign."""
+    parts: list[str | Variable] = []
+    text, at = parser.text(value), 0
+    inside = isinstance(value, Scalar) and value.mark.length == len(text) + (0 if value.plain else 2)
+    quote = 0 if isinstance(value, Scalar) and value.plain else 1
+    for found in _IN_TEXT.finditer(text):
+        parts.append(text[at : found.start()])
+        at = found.end()
+        line, column, _ = value.mark
+        mark = Mark(line, column + quote + found.start(), at - found.start()) if inside else value.mark
+        name, fields = found[2], found[3]
+        if found[1]:
+            parts.append("$")
+        elif name:
+            parts.append(Variable(name, tuple(fields.split(".")[1:]), mark))
+        else:
+            parser.wrong("variable", mark, "a $ here begins a variable, such as $tool.label", "A dollar sign is $$.")
+    return (*parts, text[at:])
+
+
+def _type(parser: Parser, value: Value) -> str:
+    name = parser.text(value)
+    if name and name not in KINDS:
+        hint = did_you_mean(name, list(KINDS))
+        parser.wrong("type", value.mark, f"there is no type {name!r}", f"Types: {kind_names()}.{hint}")
+        return ""
+    return name
+
+
 _OPTIONS: Mapping[str, Callable[[Parser, Value], Any]] = {
     "flag": _flag,
     "count": _count,
@@ -297,6 +353,9 @@ _OPTIONS: Mapping[str, Callable[[Parser, Value], Any]] = {
     "reason": _reason,
     "variable": _variable,
     "list": _list,
-    "policy": _choice("all", "any"),
+    "policy": _policy,
+    "value": _list,
+    "type": _type,
+    "template": _template,
     "on_clear": _choice("resume", "restart"),
 }

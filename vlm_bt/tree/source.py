@@ -7,7 +7,7 @@ tags, merge keys and more than one document are refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import yaml
 from vlm_bt.tree.findings import START, Document, Finding, Mark, Problem
 
 LARGEST_FILE = 2_000_000
+MOST_VALUES = 150_000
 DEEPEST = 80
 LONGEST_NUMBER = 24
 
@@ -146,54 +147,55 @@ def _first_unprintable(text: str) -> tuple[int, int]:
 
 
 class _Composer:
-    """Builds values from parser events, with a depth limit and without recursion in C."""
+    """Builds values from parser events, with limits on depth and number and without recursion in C."""
 
     def __init__(self, text: str, problems: list[Problem]) -> None:
-        self._events: Iterator[Any] = iter(yaml.parse(text, Loader=_LOADER))
+        self._next: Callable[[], Any] = _LOADER(text).get_event
         self._problems = problems
+        self._left = MOST_VALUES
 
     def compose(self) -> Value:
-        value: Value | None = None
-        for event in self._events:
-            if isinstance(event, yaml.DocumentStartEvent):
-                if value is not None:
-                    raise _RefusedError(Problem("syntax", _mark(event), "a file holds one document"))
-                value = self._value(next(self._events), 0)
-        if value is None:
-            raise _RefusedError(Problem("syntax", Mark(0, 0), "the file is empty"))
+        self._next()  # the start of the stream
+        event = self._next()
+        if type(event) is yaml.StreamEndEvent:
+            raise _RefusedError(Problem("syntax", START, "the file is empty"))
+        value = self._value(self._next(), 0)
+        self._next()  # the end of the document
+        event = self._next()
+        if type(event) is not yaml.StreamEndEvent:
+            raise _RefusedError(Problem("syntax", _mark(event), "a file holds one document"))
         return value
 
     def _value(self, event: Any, depth: int) -> Value:
-        if isinstance(event, yaml.AliasEvent):
+        if type(event) is yaml.AliasEvent:
             raise _RefusedError(Problem("alias", _mark(event), "aliases are not part of the language: write it out"))
         if event.anchor is not None:
             raise _RefusedError(Problem("alias", _mark(event), "anchors are not part of the language"))
         if event.tag is not None:
             raise _RefusedError(Problem("tag", _mark(event), "tags are not part of the language"))
+        self._left -= 1
+        if self._left < 0:
+            raise _RefusedError(Problem("file", _mark(event), f"the file holds more than {MOST_VALUES} values"))
         if depth > DEEPEST:
             raise _RefusedError(Problem("depth", _mark(event), f"nested deeper than {DEEPEST}"))
-        if isinstance(event, yaml.ScalarEvent):
+        if type(event) is yaml.ScalarEvent:
             return _scalar(event)
-        if isinstance(event, yaml.SequenceStartEvent):
-            return self._many(event, depth)
-        return self._mapping(event, depth)
+        if type(event) is yaml.SequenceStartEvent:
+            return self._many(event, depth + 1)
+        return self._mapping(event, depth + 1)
 
     def _many(self, start: Any, depth: int) -> Many:
         items: list[Value] = []
-        for event in self._events:
-            if isinstance(event, yaml.SequenceEndEvent):
-                return Many(_mark(start, event), tuple(items))
-            items.append(self._value(event, depth + 1))
-        raise AssertionError("the parser closes every list")
+        while type(event := self._next()) is not yaml.SequenceEndEvent:
+            items.append(self._value(event, depth))
+        return Many(_mark(start, event), tuple(items))
 
     def _mapping(self, start: Any, depth: int) -> Mapping:
         entries: dict[str, Entry] = {}
-        for event in self._events:
-            if isinstance(event, yaml.MappingEndEvent):
-                return Mapping(_mark(start, event), entries)
-            key = self._value(event, depth + 1)
-            value = self._value(next(self._events), depth + 1)
-            if not isinstance(key, Scalar):
+        while type(event := self._next()) is not yaml.MappingEndEvent:
+            key = self._value(event, depth)
+            value = self._value(self._next(), depth)
+            if type(key) is not Scalar:
                 self._problems.append(Problem("key", key.mark, "a key is a word, not a list or a mapping"))
             elif key.text in entries:
                 first = entries[key.text].key.mark.line + 1
@@ -202,16 +204,20 @@ class _Composer:
                 )
             else:
                 entries[key.text] = Entry(key, value)
-        raise AssertionError("the parser closes every mapping")
+        return Mapping(_mark(start, event), entries)
 
 
 def _scalar(event: Any) -> Scalar:
-    plain = event.style is None or event.style == ""
-    return Scalar(_mark(event), event.value, resolve(event.value) if plain else event.value, plain)
+    text = event.value
+    plain = not event.style
+    return Scalar(_mark(event), text, resolve(text) if plain else text, plain)
 
 
 def _mark(start: Any, end: Any = None) -> Mark:
     """A mark that reaches to the end of the event, or of its first line where it spans several."""
-    first, last = start.start_mark, (end or start).end_mark
-    same_line = first.line == last.line
-    return Mark(first.line, first.column, max(1, last.column - first.column) if same_line else 10_000)
+    first, last = start.start_mark, (start if end is None else end).end_mark
+    line, column = first.line, first.column
+    if line != last.line:
+        return Mark(line, column, 10_000)
+    length = last.column - column
+    return Mark(line, column, length if length > 1 else 1)

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from vlm_bt.tree.findings import START, Document, Mark, Problem
 from vlm_bt.tree.source import Value
 
-OptionKind = Literal["flag", "count", "seconds", "reasons", "variable", "list", "policy", "on_clear", "reason"]
+OptionKind = Literal[
+    "flag",
+    "count",
+    "seconds",
+    "reasons",
+    "variable",
+    "list",
+    "policy",
+    "on_clear",
+    "reason",
+    "value",
+    "type",
+    "template",
+]
 
 
 @dataclass(frozen=True)
@@ -18,23 +32,24 @@ class BlockForm:
     """How a block is written.
 
     Attributes:
-        short: What may stand in place of a mapping: a list of nodes, one node, or nothing at all.
-        options: Keys that are not nodes. `name` and `do` are part of every form.
+        short: What may stand in place of a mapping: a list of nodes, one node, a text, or nothing at all.
+        options: Keys that are not nodes. `name` is part of every form, and `do` of all but the leaves.
         nodes: Keys besides `do` that hold one node each.
         required: Keys that can't be left out.
     """
 
     help: str
-    short: tuple[Literal["list", "node", "bare"], ...] = ()
+    short: tuple[Literal["list", "node", "bare", "text"], ...] = ()
     many: bool = False
     options: Mapping[str, OptionKind] = field(default_factory=dict)
     nodes: tuple[str, ...] = ()
     required: tuple[str, ...] = ("do",)
     branches: bool = False
+    leaf: bool = False
 
-    @property
+    @cached_property
     def keys(self) -> tuple[str, ...]:
-        return (*self.nodes, "do", *self.options, "name")
+        return (*self.nodes, *(() if self.leaf else ("do",)), *self.options, "name")
 
 
 BLOCKS: Mapping[str, BlockForm] = {
@@ -45,7 +60,12 @@ BLOCKS: Mapping[str, BlockForm] = {
         True,
         {"memory": "flag", "on": "reasons"},
     ),
-    "parallel": BlockForm("all at once; done when `success`: all or any", ("list",), True, {"success": "policy"}),
+    "parallel": BlockForm(
+        "all at once; done when `success` of them are: all, any or a number; a fault ends it unless `on` names it",
+        ("list",),
+        True,
+        {"success": "policy", "on": "reasons"},
+    ),
     "retry": BlockForm(
         "again after a failure, up to at_most tries; a fault ends it unless `on` names it",
         options={"at_most": "count", "on": "reasons"},
@@ -68,13 +88,28 @@ BLOCKS: Mapping[str, BlockForm] = {
     "guard": BlockForm(
         "goes on only while a condition holds; else the arm holds still and the work is suspended",
         options={"on_clear": "on_clear"},
-        nodes=("while", "otherwise"),
+        nodes=("while", "otherwise", "secure"),
         required=("while", "do"),
     ),
     "for_each": BlockForm(
         "once for each item of a list", options={"item": "variable", "in": "list"}, required=("item", "in", "do")
     ),
     "match": BlockForm("does one thing, and on a named outcome another", branches=True),
+    "once": BlockForm("what has succeeded here once is not done again", ("node",)),
+    "wait": BlockForm("lets a time pass", options={"for_s": "seconds"}, required=("for_s",), leaf=True),
+    "set": BlockForm(
+        "sets a variable to a constant or to another variable",
+        options={"variable": "variable", "to": "value", "type": "type"},
+        required=("variable", "to"),
+        leaf=True,
+    ),
+    "log": BlockForm(
+        "writes a line into the record; $variables in it are filled in, as data",
+        ("text",),
+        options={"text": "template"},
+        required=("text",),
+        leaf=True,
+    ),
 }
 
 
@@ -88,6 +123,10 @@ class Variable:
 
     def __str__(self) -> str:
         return "$" + ".".join((self.name, *self.fields))
+
+
+Template = tuple[str | Variable, ...]
+"""A text with variables in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +184,11 @@ Node = Block | Call
 
 def walk(node: Node) -> Iterator[Node]:
     """The node and all below it, top down."""
-    yield node
-    for child in node.nodes:
-        yield from walk(child)
+    left = [node]
+    while left:
+        node = left.pop()
+        yield node
+        left += reversed(node.nodes)
 
 
 @dataclass(frozen=True)
@@ -194,3 +235,4 @@ class Mission:
     summary: str
     says: tuple[str, ...]
     body: Body
+    include: tuple[tuple[str, Mark], ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vlm_bt.tree.cards import Card
 from vlm_bt.tree.findings import Mark, did_you_mean, one_of
-from vlm_bt.tree.kinds import KINDS, a
+from vlm_bt.tree.kinds import KINDS, a, constant_kind
 from vlm_bt.tree.meaning import Room, Typed
 from vlm_bt.tree.syntax import Block, Call, Variable, walk
 
@@ -25,6 +25,8 @@ class Variables:
                     self._of_call(node)
                 elif node.kind == "for_each":
                     self._of_item(node)
+                elif node.kind == "set":
+                    self._of_set(node)
             if self._types == before:
                 return
 
@@ -58,6 +60,20 @@ class Variables:
         elif items is not None and not isinstance(items, Variable):
             self._write(item.name, Typed(KINDS["text"], False), item.mark)
 
+    def _of_set(self, block: Block) -> None:
+        variable, typed = block.options.get("variable"), self.set_to(block)
+        if isinstance(variable, Variable) and typed is not None:
+            self._write(variable.name, typed, variable.mark)
+
+    def set_to(self, block: Block) -> Typed | None:
+        """What a `set` gives its variable, where that is known; `type` names a type, and never takes a claim away."""
+        to, named = block.options.get("to"), block.options.get("type", "")
+        if isinstance(to, Variable):
+            typed = self.typed(to)
+            return Typed(KINDS[named], typed.claim) if typed and named and typed.kind.fits(KINDS[named]) else typed
+        kind = constant_kind(to, named) if to is not None else None
+        return Typed(kind, kind.claim) if kind else None
+
     def _write(self, name: str, typed: Typed, mark: Mark) -> None:
         known = self._types.get(name)
         if known is None:
@@ -79,7 +95,7 @@ class Variables:
             typed = Typed(kind, typed.claim or kind.claim)
         return typed
 
-    def read(self, variable: Variable, state: frozenset[str]) -> Typed | None:
+    def read(self, variable: Variable, state: int) -> Typed | None:
         if not variable.name:
             return None
         if variable.name not in self._types:
@@ -93,7 +109,7 @@ class Variables:
                     f"Variables here: {names}.{hint}",
                 )
             return None
-        if variable.name not in state:
+        if not state & self._room.bit(variable.name):
             at = self._room.written_at.get(variable.name)
             where = f"It is written in line {at.line + 1}, but not on every way to here." if at else ""
             self._room.wrong(

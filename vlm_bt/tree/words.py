@@ -10,6 +10,17 @@ from vlm_bt.tree.card_reader import CardReader
 from vlm_bt.tree.cards import Card
 from vlm_bt.tree.findings import Document, Finding, Mark, Problem
 
+OLDER = {
+    "fallback": "selector",
+    "inverter": "invert",
+    "force_success": "always_succeed",
+    "success_is_failure": "always_fail",
+    "force_failure": "always_fail",
+    "one_shot": "once",
+    "switch": "match",
+}
+"""Names that blocks have elsewhere, or had in drafts of the language, and what they are called here."""
+
 
 class Vocabulary:
     """Looks cards up by name. A card that no tree uses can't stop one."""
@@ -23,12 +34,20 @@ class Vocabulary:
         self._used: dict[str, None] = {}
         self._paths: dict[str, Path] = {}
         self._clashes: list[Finding] = []
+        self.folders: list[Path] = []
         for folder in folders:
-            for path in sorted(Path(folder).glob("*.yaml")):
-                first = self._paths.setdefault(path.stem, path)
-                if first != path:
-                    clash = Problem("duplicate-skill", Mark(0, 0), f"skill {path.stem!r} is also in {first}")
-                    self._clashes.append(Document(str(path), ()).finding(clash))
+            self.add(Path(folder))
+
+    def add(self, folder: Path) -> None:
+        """Use the cards of one more folder too; one that is known already changes nothing."""
+        if folder.resolve() in (known.resolve() for known in self.folders):
+            return
+        self.folders.append(folder)
+        for path in sorted(folder.glob("*.yaml")):
+            first = self._paths.setdefault(path.stem, path)
+            if first != path:
+                clash = Problem("duplicate-skill", Mark(0, 0), f"skill {path.stem!r} is also in {first}")
+                self._clashes.append(Document(str(path), ()).finding(clash))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -49,6 +68,11 @@ class Vocabulary:
     def findings(self) -> list[Finding]:
         """What is wrong with the cards asked for by name so far."""
         return [*self._clashes, *(finding for name in self._used for finding in self._look_up(name)[1])]
+
+    @property
+    def documents(self) -> list[Document]:
+        """The files of the cards asked for by name so far."""
+        return [card.document for card, _ in map(self._look_up, self._used) if card is not None]
 
     def givers(self, kind: str) -> list[str]:
         """The leaf skills that give a value of this type, for an error's advice."""
