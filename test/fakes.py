@@ -68,6 +68,9 @@ class TicketArm:
     def place(self, held: HeldObject, spot: PlaceSpot) -> Ticket[None]:
         return self._start(f"place {held.label}")
 
+    def release(self, held: HeldObject) -> Ticket[None]:
+        return self._start(f"release {held.label}")
+
     def move_to(self, named: str) -> Ticket[None]:
         return self._start(named)
 

@@ -14,6 +14,7 @@ from vlm_bt.errors import ConfigError
 from vlm_bt.executive import Executive, Snapshot
 from vlm_bt.frames import FrameStore
 from vlm_bt.leaves.context import Memory, Ports, ToolKnowledge
+from vlm_bt.leaves.handing import HAND_OVER
 from vlm_bt.leaves.table import LEAVES
 from vlm_bt.ledger import Ledger, VerifiedArm
 from vlm_bt.places import share_dir
@@ -29,8 +30,8 @@ from vlm_bt.simulation.truth import Truth
 from vlm_bt.simulation.witness import WitnessedArm
 from vlm_bt.simulation.world import World
 from vlm_bt.tree.compile import compile_tree
-from vlm_bt.tree.load import TreeSource, load_tree
-from vlm_bt.types import Outcome, Question
+from vlm_bt.tree.load import TreeSource, load_tree, skill_folders
+from vlm_bt.types import Outcome, Question, Reply
 from vlm_bt.vision.service import VisionService
 from vlm_bt.vision.vocabulary import KINDS
 from vlm_bt.vision.weights import embedded_calibration, embedded_directory
@@ -75,6 +76,7 @@ class Result:
     safe: bool
     report: Path
     closing: str = ""
+    handed_over: int = 0
     false: tuple[Mapping[str, str], ...] = field(default=())
 
     @property
@@ -110,7 +112,7 @@ class Mission:
         self.frames = FrameStore()
         self.clock = LockstepClock(settings.mission.tick_s, realtime=realtime)
         zones = settings.zones()
-        source = load_tree(tree, LEAVES)
+        source = load_tree(tree, LEAVES, skills_dirs=skill_folders(settings.skills), allow=settings.allow)
         given = source.parse_inputs(inputs)
         out.mkdir(parents=True, exist_ok=True)
         self.recorder = McapRecorder(out / "mission.mcap", self.frames, lambda: self.clock.now_s)
@@ -135,6 +137,7 @@ class Mission:
         )
         self.truth = Truth(self.world)
         self.human = self._person(human)
+        self.human.onlooker = self._person_acts
         self.ledger = Ledger(self.clock, self.recorder, settings.mission.verdict_max_age_s)
         self.witness = WitnessedArm(self.world.arm, lambda place: self.truth.kind_at(*place))
         self.arm = VerifiedArm(self.witness, self.ledger, self.clock, self.recorder)
@@ -248,6 +251,7 @@ class Mission:
             safe=not self.arm.state.moving,
             report=self._out / "report.html",
             closing=str(self.compiled.outputs().get("report") or ""),
+            handed_over=score.handed_over,
             false=tuple({"as": pick.label, "is": pick.real} for pick in false),
         )
         self.recorder.write("result", result.json())
@@ -271,6 +275,17 @@ class Mission:
         if channel == "terminal":
             return TerminalHuman(self.clock, self.recorder, self._question_picture)
         raise ConfigError(f"nobody answers by {human!r}; there are: terminal, scripted, scripted:FILE, silent")
+
+    def _person_acts(self, question: Question, reply: Reply | None) -> None:
+        """The simulated person does what the answers say: comes to take a thing, takes it, and goes away again."""
+        if question.topic != HAND_OVER or isinstance(self.human, SilentHuman):
+            return
+        if reply is None:
+            self.world.person_comes()
+            return
+        if not reply.silent and reply.text != question.default:
+            self.world.person_takes()
+        self.world.person_goes()
 
     def _question_picture(self, question: Question) -> Path | None:
         if not question.frame_id or question.mark is None:

@@ -165,6 +165,27 @@ class VerifiedArm:
         self._record("place", held.label, held.tool.object.id, held.verdict_id, ticket, start, spot.centre, spot.zone)
         return ticket
 
+    def hold_out(self, held: HeldObject) -> Ticket[None]:
+        """Bring what is held to where a person can take it."""
+        return self._with_held(held, "hold_out", lambda: self._arm.move_to("hand_over"))
+
+    def release(self, held: HeldObject) -> Ticket[None]:
+        """Open the fingers where the hand is. Only for a person who has said that they hold the thing."""
+        ticket = self._with_held(held, "hand_over", lambda: self._arm.release(held))
+        ticket.when_done(lambda outcome: self._ledger.let_go(held) if outcome.reason in ("done", "dropped") else None)
+        return ticket
+
+    def _with_held(self, held: HeldObject, verb: str, begin: Callable[[], Ticket[None]]) -> Ticket[None]:
+        label = f"{verb.replace('_', ' ')} the {held.label}"
+        verdict = self._ledger.judge_held(held)
+        if not verdict.ok:
+            refused: Ticket[None] = Ticket(label)
+            return self._refuse(refused, verdict)
+        ticket = self._start(begin, label)
+        self._audit(self._ledger.judge_held(held))
+        self._record(verb, held.label, held.tool.object.id, held.verdict_id, ticket, None, None, "")
+        return ticket
+
     def move_to(self, named: str) -> Ticket[None]:
         ticket = self._start(lambda: self._arm.move_to(named), f"move to {named}")
         self._record(named, "", "", "", ticket, None, None, "")

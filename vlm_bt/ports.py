@@ -102,13 +102,17 @@ class Arm(Protocol):
     """An arm with a parallel gripper.
 
     `pick` resolves to the held object once the object is lifted clear, or fails with `grasp_failed`, `unreachable`,
-    `blocked` or `arm_fault`. `place` resolves once the hand is open and clear of the object. `move_to` takes
-    "home" (folded, out of the overhead camera's view) or "look" (wrist camera over the middle of the bench).
+    `blocked` or `arm_fault`. `place` resolves once the hand is open and clear of the object. `release` opens the
+    fingers where the hand is and moves nothing else. `move_to` takes "home" (folded, out of the overhead camera's
+    view), "look" (wrist camera over the middle of the bench) or "hand_over" (over the far edge, where a person can
+    take what is held).
     """
 
     def pick(self, tool: VerifiedObject, grasps: Sequence[Grasp]) -> Ticket[HeldObject]: ...
 
     def place(self, held: HeldObject, spot: PlaceSpot) -> Ticket[None]: ...
+
+    def release(self, held: HeldObject) -> Ticket[None]: ...
 
     def move_to(self, named: str) -> Ticket[None]: ...
 

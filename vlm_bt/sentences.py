@@ -44,6 +44,21 @@ def contents(counts: Mapping[str, int]) -> str:
     return listed(parts)
 
 
+def split(counts: Mapping[str, int], word: str) -> str:
+    """How many there are of what a word names, and how they divide: "3 screwdrivers: 2 Phillips, 1 flat"."""
+    total = sum(counts.values())
+    if not total:
+        return f"no {plural(word, 2)}"
+    rows = sorted((row for row in counts.items() if row[1]), key=lambda row: (-row[1], row[0]))
+    if len(rows) == 1:
+        return f"{total} {plural(rows[0][0], total)}"
+    shared = word if all(label.endswith(word) for label, _ in rows) else ""
+    parts = [
+        f"{n} {label.removesuffix(shared).strip() or 'plain' if shared else plural(label, n)}" for label, n in rows
+    ]
+    return f"{total} {plural(word, total)}: {', '.join(parts)}"
+
+
 def closing_sentence(sections: Mapping[str, Mapping[str, int]], left_over: Iterable[str] = ()) -> str:
     """What each section of the bench holds now and what is left over, as a supervisor would write it down."""
     said = []

@@ -46,17 +46,19 @@ def run(
     vlm-bt run organise_workbench                       you answer the robot's questions
     vlm-bt run organise_workbench --human scripted      a scripted supervisor answers
     vlm-bt run "organise this workbench" --seed 12      a sentence chooses the tree
+    vlm-bt run "get me the largest wrench"              ... and fills its inputs
     vlm-bt run my_tree.yaml --items 4 --speed realtime
 
     Ends with 0 when the mission is done, 1 when it failed, 2 on bad input and 130 when it was interrupted.
     Ctrl-C stops the arm first and still writes the report.
     """
     from vlm_bt import app, settings
-    from vlm_bt.cli.finding import find_tree
+    from vlm_bt.cli.finding import find_mission
 
     if speed not in ("max", "realtime"):
         raise ConfigError(f"--speed is 'max' or 'realtime', not {speed!r}")
-    path = find_tree(tree)
+    meant = find_mission(tree)
+    path = meant.path
     chosen, inputs = overridden(settings.load(config), set_ or [])
     if items is not None:
         chosen = changed(chosen, "simulation.items", items)
@@ -66,7 +68,9 @@ def run(
     # A panel that redraws itself would wipe a terminal's questions away.
     panel_is_fine = not json and not who.startswith("terminal")
     with (
-        app.build(chosen, path, seed=seed, speed=speed, human=who, inputs=inputs, out=folder) as mission,
+        app.build(
+            chosen, path, seed=seed, speed=speed, human=who, inputs={**meant.inputs, **inputs}, out=folder
+        ) as mission,
         interruptible(mission),
         watched(panel_is_fine) as show,
     ):
@@ -217,8 +221,9 @@ def tell(result: Result, json: bool) -> None:
     if result.closing:
         typer.echo(result.closing)
     detail = f" ({result.detail})" if result.detail else ""
+    handed = f"{result.handed_over} handed over, " if result.handed_over else ""
     typer.echo(
-        f"{result.outcome}{detail}: {score['sorted']} of {score['items']} in their right place, "
+        f"{result.outcome}{detail}: {score['sorted']} of {score['items']} in their right place, {handed}"
         f"{result.questions} questions, {result.motions} motions, "
         f"{result.sim_s:.0f} s simulated in {result.wall_s:.0f} s"
     )

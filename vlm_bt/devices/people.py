@@ -33,6 +33,8 @@ class Channel:
         self._recorder = recorder
         self._open: dict[str, tuple[Question, Ticket[Reply], float]] = {}
         self._late: list[Reply] = []
+        self.onlooker: Callable[[Question, Reply | None], None] = lambda question, reply: None
+        """Told of every question that is put and, with the reply, of every one that is answered in time."""
 
     def ask(self, question: Question) -> Ticket[Reply]:
         """The question stays open for the mission when the ticket is cancelled; only its answer is then a late one."""
@@ -54,6 +56,7 @@ class Channel:
             },
         )
         self.opened(question)
+        self.onlooker(question, None)
         return ticket
 
     def opened(self, question: Question) -> None:
@@ -98,6 +101,7 @@ class Channel:
 
     def _end(self, question: Question, ticket: Ticket[Reply], reply: Reply) -> None:
         self._recorder.write("reply", {"id": question.id, "text": reply.text, "silent": reply.silent, "late": False})
+        self.onlooker(question, reply)
         ticket.resolve(reply)
 
 
@@ -208,7 +212,7 @@ def load_script(path: Path) -> Mapping[str, Any]:
     Raises:
         ConfigError: The file is missing or is no mapping of known topics.
     """
-    known = {"answers_after_s", "identity", "group", "other"}
+    known = {"answers_after_s", "identity", "group", "hand_over", "other"}
     try:
         script = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     except OSError as error:

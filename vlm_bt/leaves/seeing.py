@@ -1,4 +1,4 @@
-"""Leaves that look: they claim, count and judge, and never move anything."""
+"""Leaves that look: they claim and judge, and never move anything."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from vlm_bt.leaves.context import Ports
 from vlm_bt.leaves.leaf import Input, Leaf, Output, Steps
 from vlm_bt.leaves.looking import label_of, look_and_claim, shown
 from vlm_bt.sentences import contents
-from vlm_bt.types import Count, Detection, Group, LocatedObject, Outcome, Scene
+from vlm_bt.types import Detection, Group, LocatedObject, Outcome, Scene
 
 GIVE_UP_AFTER = 3
 SCREWS_LAST = "screw"
@@ -74,24 +74,6 @@ class FindNextTool(Leaf):
         if not left:
             return Outcome("not_found", "nothing is left to sort")
         found = as_detection(self.ports, left[0])
-        self.output("into", found)
-        return Outcome("done", str(found))
-
-
-class CountItems(Leaf):
-    """Count what lies on the bench, of one kind or of every kind; what is unsure is counted apart."""
-
-    takes = {"of": Input("text", "a kind, or a word in its name such as screwdriver", required=False)}
-    gives = {"into": Output("count", "how many")}
-    reasons = ("camera_lost", "model_lost", "stale", "timed_out")
-    ports: Ports
-
-    def act(self) -> Steps:
-        seen = yield from look_and_claim(self.ports)
-        if not seen.ok:
-            return seen
-        wanted = self.input("of")
-        found = count(self.ports, wanted)
         self.output("into", found)
         return Outcome("done", str(found))
 
@@ -176,16 +158,6 @@ def as_detection(ports: Ports, thing: LocatedObject) -> Detection:
     answer = ports.memory.claims.get(thing.id)
     label = label_of(ports, thing).rstrip("?")
     return Detection(thing, label, answer.score if answer else 1.0, answer)
-
-
-def count(ports: Ports, wanted: str | None) -> Count:
-    """What is believed to lie on the bench and in the containers."""
-    memory = ports.memory
-    labels = [label_of(ports, thing) for thing in memory.objects.values()]
-    labels += [p.label for p in memory.placed if ports.zone(p.zone).container]
-    sure = Counter(label for label in labels if not label.endswith("?") and label != "unknown tool")
-    rows = tuple((label, n) for label, n in sorted(sure.items()) if not wanted or wanted.casefold() in label.casefold())
-    return Count(rows, len(labels) - sum(sure.values()), memory.frame_id)
 
 
 def take_late_answers(ports: Ports) -> None:

@@ -3,32 +3,43 @@
 from collections.abc import Mapping
 
 from vlm_bt.leaves.asking import AskAbout, AskGroup, AskHuman, ClassifyTool, SetAside
+from vlm_bt.leaves.counting import CountItems
+from vlm_bt.leaves.finding import ChooseBySize, FindTools
+from vlm_bt.leaves.handing import HandOver, HoldOut, PutBack
 from vlm_bt.leaves.leaf import Leaf
 from vlm_bt.leaves.moving import GoHome, HoldStill, Pick, Place
-from vlm_bt.leaves.seeing import CountItems, DescribeScene, EverythingIsSorted, FindNextTool, VerifyScene
+from vlm_bt.leaves.seeing import DescribeScene, EverythingIsSorted, FindNextTool, VerifyScene
 from vlm_bt.leaves.verifying import CheckHand, CheckPlaced, LocateAgain, VerifyGrounding
-from vlm_bt.leaves.watching import WorkspaceIsClear
+from vlm_bt.leaves.watching import ArmIsWell, MayAsk, SomethingNew, WorkspaceIsClear
 from vlm_bt.leaves.writing import WriteReport
 
 LEAVES: Mapping[str, type[Leaf]] = {
     leaf.__name__: leaf
     for leaf in (
+        ArmIsWell,
         AskAbout,
         AskGroup,
         AskHuman,
         CheckHand,
         CheckPlaced,
+        ChooseBySize,
         ClassifyTool,
         CountItems,
         DescribeScene,
         EverythingIsSorted,
         FindNextTool,
+        FindTools,
         GoHome,
+        HandOver,
+        HoldOut,
         HoldStill,
         LocateAgain,
+        MayAsk,
         Pick,
         Place,
+        PutBack,
         SetAside,
+        SomethingNew,
         VerifyGrounding,
         VerifyScene,
         WorkspaceIsClear,

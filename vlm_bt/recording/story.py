@@ -218,13 +218,14 @@ def _moved(record: Record, motions: list[entries.Motion]) -> tuple[Moved, ...]:
     seen = boxes_of_verdicts(record)
     by_object: dict[str, list[entries.Motion]] = {}
     for motion in motions:
-        if motion.verb in ("pick", "place"):
+        if motion.verb in ("pick", "place", "hand_over"):
             by_object.setdefault(motion.object, []).append(motion)
     rows = []
     for name, made in by_object.items():
         last = made[-1]
         frame, mark = seen.get(made[0].verdict, ("", ()))
-        ok = last.verb == "place" and last.done
+        ok = last.verb in ("place", "hand_over") and last.done
+        put = "placed" if last.verb == "place" else "handed to a person"
         rows.append(
             Moved(
                 t=made[0].t,
@@ -234,7 +235,7 @@ def _moved(record: Record, motions: list[entries.Motion]) -> tuple[Moved, ...]:
                 came_from=_place(record, made[0].start),
                 tries=sum(motion.verb == "pick" for motion in made),
                 zone=last.zone,
-                result="placed" if ok else "still held" if last.done else f"{last.verb} failed: {_ended(last)}",
+                result=put if ok else "still held" if last.done else f"{last.verb} failed: {_ended(last)}",
                 ok=ok,
                 frame=frame,
                 mark=mark,

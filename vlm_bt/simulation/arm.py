@@ -58,6 +58,12 @@ class SimulatedArm:
         self._start(ticket, self._place(ticket, held, spot))
         return ticket
 
+    def release(self, held: HeldObject) -> Ticket[None]:
+        """Open the fingers where they are; fails with `dropped` where nothing is between them."""
+        ticket: Ticket[None] = Ticket(f"release {held.label}", self.stop)
+        self._start(ticket, self._release(ticket, held))
+        return ticket
+
     def move_to(self, named: str) -> Ticket[None]:
         """Raises: KeyError where there is no such pose."""
         ticket: Ticket[None] = Ticket(f"move to {named}", self.stop)
@@ -87,7 +93,7 @@ class SimulatedArm:
 
     @property
     def phase(self) -> str:
-        """What the arm is about: idle, approach, descend, close, lift, carry, lower, open, retreat or move."""
+        """What the arm is about: idle, approach, descend, close, lift, carry, lower, open, give, retreat or move."""
         return self._drive.phase
 
     def link_segments(self) -> list[tuple[Point3, Point3, float]]:
@@ -189,6 +195,13 @@ class SimulatedArm:
         yield from self._rise(HOVER_Z_M)
         yield self._travel("move", goal, HOVER_Z_M)
         yield Wait("move", 0.04)
+        ticket.resolve(None)
+
+    def _release(self, ticket: Ticket[None], held: HeldObject) -> Program:
+        if self._empty():
+            ticket.fail(Outcome("dropped", f"the {held.label} is not in the hand"))
+            return
+        yield Fingers("give", max(held.width_m, self._drive.width_m) + _OPEN_WIDER_M, _RELEASE_SPEED_M_S)
         ticket.resolve(None)
 
     def _slip(self) -> Program:

@@ -46,11 +46,15 @@ class ItemScore:
     x: float
     y: float
     moved_m: float
+    handed_over: bool = False
 
 
 @dataclass(frozen=True)
 class Score:
-    """How a bench ended; `sorted`, `wrong_zone`, `on_floor` and `unsorted` add up to `items`."""
+    """How a bench ended; `sorted`, `wrong_zone`, `on_floor` and `unsorted` add up to `items`.
+
+    What a person took out of the gripper lies in no zone: it counts as unsorted, and apart from that in `handed_over`.
+    """
 
     items: int
     sorted: int
@@ -58,6 +62,10 @@ class Score:
     on_floor: int
     unsorted: int
     details: tuple[ItemScore, ...] = ()
+
+    @property
+    def handed_over(self) -> int:
+        return sum(one.handed_over for one in self.details)
 
 
 class Truth:
@@ -104,7 +112,8 @@ class Truth:
         zone = next((zone.name for zone in zones.values() if zone.holds((place.x, place.y))), "")
         right = item.right_zone or ""
         judgement: Judgement = "unsorted"
-        if item.name in self._world.waiting:
+        taken = item.name in self._world.taken
+        if taken or item.name in self._world.waiting:
             pass
         elif not place.on_bench:
             judgement = "on_floor"
@@ -112,7 +121,7 @@ class Truth:
             judgement = "sorted" if zone == right else "wrong_zone" if zone else "unsorted"
         else:
             judgement = "sorted" if not zone or moved_m < _LEFT_ALONE_M else "wrong_zone"
-        return ItemScore(item.name, item.kind, judgement, zone, right, place.x, place.y, moved_m)
+        return ItemScore(item.name, item.kind, judgement, zone, right, place.x, place.y, moved_m, taken)
 
     def _position(self, item: Item) -> ItemPosition:
         data, body = self._world.data, self._bodies[item.name]

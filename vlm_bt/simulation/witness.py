@@ -39,6 +39,9 @@ class WitnessedArm:
     def place(self, held: HeldObject, spot: PlaceSpot) -> Ticket[None]:
         return self._arm.place(held, spot)
 
+    def release(self, held: HeldObject) -> Ticket[None]:
+        return self._arm.release(held)
+
     def move_to(self, named: str) -> Ticket[None]:
         return self._arm.move_to(named)
 

@@ -13,13 +13,14 @@ from vlm_bt.simulation.cameras import SimulatedCameras
 from vlm_bt.simulation.kinematics import Kinematics
 from vlm_bt.simulation.monitor import WorkspaceMonitor
 from vlm_bt.simulation.motion import PHYSICS_STEP_S
-from vlm_bt.simulation.person import move_person
+from vlm_bt.simulation.person import WALK_S, move_person
 from vlm_bt.simulation.robot import OWN_ARM
-from vlm_bt.simulation.scenario import REACH_M, SCATTER_X, SCATTER_Y, ZONES, Item, Scenario
+from vlm_bt.simulation.scenario import PARKED, REACH_M, SCATTER_X, SCATTER_Y, ZONES, Item, Scenario
 from vlm_bt.simulation.scene import build_scene, item_pose
 
 _CLEARANCE_M = 0.012
 _SETTLE_S = 2.0
+_LINGERS_S = 1.0
 
 
 class World:
@@ -47,6 +48,8 @@ class World:
         self._now_s = 0.0
         self._visits = scenario.person_visits if staged else ()
         self._late = sorted((item for item in scenario.items if item.appears_s > 0), key=lambda item: item.appears_s)
+        self._in_persons_hand = ""
+        self._taken: list[str] = []
         self._slipping = scenario.items[scenario.slip].name if staged and scenario.slip is not None else ""
         self._lay_out(staged)
         self.settle()
@@ -78,6 +81,27 @@ class World:
     def waiting(self) -> tuple[str, ...]:
         """Names of the items that have not turned up yet."""
         return tuple(item.name for item in self._late)
+
+    @property
+    def taken(self) -> tuple[str, ...]:
+        """Names of the items that a person has taken out of the gripper."""
+        return tuple(self._taken)
+
+    def person_comes(self) -> None:
+        """Somebody walks up to the bench and stays until `person_goes`."""
+        self._visits = (*self._visits, (self._now_s + WALK_S, math.inf))
+
+    def person_takes(self) -> None:
+        """The person at the bench closes a hand on what the gripper holds; they have it once the fingers let go."""
+        items = (item.name for item in self.scenario.items)
+        self._in_persons_hand = next((name for name in items if self._between_fingers(name)), "")
+
+    def person_goes(self) -> None:
+        """Whoever was asked to come walks away after a moment."""
+        leaves_s = self._now_s + _LINGERS_S
+        self._visits = tuple(
+            (begins, max(begins, leaves_s) if math.isinf(ends) else ends) for begins, ends in self._visits
+        )
 
     def advance(self, period_s: float) -> None:
         """Let one tick period pass: physics, staged events, the monitor, and last the pictures that were asked for."""
@@ -136,9 +160,18 @@ class World:
     def _stage(self) -> None:
         if self._late and self._now_s >= self._late[0].appears_s and self._put_down(self._late[0]):
             self._late.pop(0)
+        if self._in_persons_hand and not self._between_fingers(self._in_persons_hand):
+            self._carry_off(self._in_persons_hand)
+            self._in_persons_hand = ""
         if self._slipping and self.arm.phase == "close" and self._between_fingers(self._slipping):
             self._slipping = ""
             self.arm.slip_next()
+
+    def _carry_off(self, name: str) -> None:
+        index, item = next((n, item) for n, item in enumerate(self.scenario.items) if item.name == name)
+        self._put(item, PARKED[0], PARKED[1] + 0.1 * index, PARKED[2] + 0.02)
+        mujoco.mj_kinematics(self.model, self.data)
+        self._taken.append(name)
 
     def _put_down(self, item: Item) -> bool:
         """Put a late item on its place, or the free one nearest to it; False where there is none now."""
@@ -154,11 +187,11 @@ class World:
         mujoco.mj_kinematics(self.model, self.data)
         return False
 
-    def _put(self, item: Item, x: float, y: float) -> None:
+    def _put(self, item: Item, x: float, y: float, z: float | None = None) -> None:
         joint = self.model.joint(f"{item.name}_free")
         address, dof = int(joint.qposadr[0]), int(joint.dofadr[0])
         position, quaternion = item_pose(item)
-        self.data.qpos[address : address + 7] = (x, y, position[2], *quaternion)
+        self.data.qpos[address : address + 7] = (x, y, position[2] if z is None else z, *quaternion)
         self.data.qvel[dof : dof + 6] = 0.0
 
     def _is_clear(self, item: Item) -> bool:
