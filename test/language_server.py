@@ -43,7 +43,7 @@ def install() -> list[str]:
         except subprocess.TimeoutExpired:
             raise MissingError(f"npm does not answer; once it does: {' '.join(command)}") from None
         if done.returncode != 0 or not program.is_file():
-            raise MissingError(f"npm can't fetch {package}; once it can: {' '.join(command)}\n{done.stderr[-300:]}")
+            raise MissingError(f"npm can't fetch {package}; once it can: {' '.join(command)}")
     return [node, str(program), "--stdio"]
 
 

@@ -24,13 +24,12 @@ def schema(
     vlm-bt schema --skills my_skills --out my.schema.json
     """
     from vlm_bt.leaves.table import LEAVES
-    from vlm_bt.places import share_dir
-    from vlm_bt.tree.load import vocabulary
+    from vlm_bt.tree.load import skill_folders, vocabulary
     from vlm_bt.tree.schema import as_text, card_schema, tree_schema
 
     if of not in ("trees", "skills"):
         raise ConfigError(f"--of is trees or skills, not {of!r}")
-    cards = vocabulary(LEAVES, skills_dirs=[share_dir("skills"), *(skills or [])])
+    cards = vocabulary(LEAVES, skills_dirs=skill_folders(skills or []))
     text = as_text(tree_schema(cards) if of == "trees" else card_schema(cards, LEAVES))
     _give(text, out)
 

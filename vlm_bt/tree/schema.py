@@ -13,6 +13,7 @@ from typing import Any
 from vlm_bt.leaves.leaf import Input, Leaf, Output
 from vlm_bt.tree.cards import SAFETY, Card, Port
 from vlm_bt.tree.kinds import KINDS, Kind
+from vlm_bt.tree.mission import VERSION
 from vlm_bt.tree.parse import FAMILIES, OUTCOMES, RESERVED
 from vlm_bt.tree.reference import FAMILY_HELP, SAFETY_HELP, block_text, plain, port_text, skill_text
 from vlm_bt.tree.syntax import BLOCKS, BlockForm
@@ -85,7 +86,7 @@ def tree_schema(cards: Sequence[Card]) -> Json:
         cards: Every skill that it may use, as `vlm_bt.tree.load.vocabulary` gives them.
     """
     keys = {
-        "version": _told({"const": 1}, "the version of the language"),
+        "version": _told({"const": VERSION}, "the version of the language"),
         "tree": _told({"type": "string", "pattern": _NAME}, "the name of the mission, as its file is called"),
         "summary": _told(_TEXT, "what it does, in a sentence"),
         "says": _told({"type": "array", "items": _TEXT}, "what a person may say to start it"),
