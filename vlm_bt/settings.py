@@ -78,6 +78,10 @@ class Settings(Strict):
     human: HumanSettings = HumanSettings()
     mission: MissionSettings = MissionSettings()  # type: ignore[call-arg]
     tools: dict[str, KnownTool] = {}
+    skills: tuple[Path, ...] = ()
+    """More folders of skill cards, beside the configuration file."""
+    allow: tuple[str, ...] = ()
+    """Leaves of other packages that may be used; each counts as moving the arm."""
 
     def zones(self) -> dict[str, Zone]:
         return {name: Zone(name, z.x, z.y, z.container) for name, z in self.bench.zones.items()}
@@ -99,7 +103,8 @@ def load(path: Path | None = None) -> Settings:
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: is not YAML\n{error}") from error
     try:
-        return Settings.model_validate(data if data is not None else {})
+        settings = Settings.model_validate(data if data is not None else {})
+        return settings.model_copy(update={"skills": tuple(path.parent / folder for folder in settings.skills)})
     except ValidationError as error:
         lines = [f"{path}: the configuration does not fit"]
         lines += [f"  {'.'.join(str(part) for part in e['loc']) or 'file'}: {e['msg']}" for e in error.errors()]

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from vlm_bt.cli import bench, inspect, run, schema, train
+from vlm_bt.cli import bench, check, inspect, run, schema, train
 from vlm_bt.errors import VlmBtError
 
 app = typer.Typer(
@@ -20,7 +20,8 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("report")(run.report)
-app.command("check")(inspect.check)
+app.command("check")(check.check)
+app.command("migrate")(check.migrate)
 app.command("show")(inspect.show)
 app.command("skills")(inspect.skills)
 app.command("schema")(schema.schema)

@@ -1,49 +1,14 @@
-"""`vlm-bt check`, `show`, `skills` and `doctor`: commands that look and change nothing."""
+"""`vlm-bt show`, `skills` and `doctor`: commands that look and change nothing."""
 
 from __future__ import annotations
 
 import json as json_module
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from vlm_bt.cli.finding import find_tree
 from vlm_bt.errors import ConfigError
-
-
-def check(
-    paths: Annotated[list[str], typer.Argument(help="Tree files, folders of them, or names of trees that come along.")],
-    json: Annotated[bool, typer.Option("--json", help="Findings as one JSON list.")] = False,
-) -> None:
-    """Check trees: every mistake at once, with file, line and column.
-
-    \b
-    vlm-bt check trees/
-    vlm-bt check my_tree.yaml
-
-    Ends with 0 when they may run, 1 when something is wrong, 2 when a file cannot be found.
-    """
-    from dataclasses import asdict
-
-    from vlm_bt.leaves.table import LEAVES
-    from vlm_bt.tree.load import check_tree
-
-    files: list[Path] = []
-    for text in paths:
-        folder = Path(text)
-        files += sorted(folder.glob("*.yaml")) if folder.is_dir() else [find_tree(text)]
-    findings = [finding for path in files for finding in check_tree(path, LEAVES)]
-    if json:
-        typer.echo(json_module.dumps([asdict(finding) for finding in findings]))
-    else:
-        for finding in findings:
-            typer.echo(f"{finding}\n")
-        count = len(findings)
-        typer.echo(
-            f"{len(files)} {'tree' if len(files) == 1 else 'trees'}, {count or 'no'} finding{'s' * (count != 1)}"
-        )
-    raise typer.Exit(1 if findings else 0)
 
 
 def show(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vlm_bt.leaves.leaf import Input, Leaf, Output, Safety
-from vlm_bt.tree import source
+from vlm_bt.tree import foreign, source
 from vlm_bt.tree.cards import SAFETY, Card, Port, input_ports
 from vlm_bt.tree.findings import Document, Finding, Mark, Problem, did_you_mean, one_of
 from vlm_bt.tree.kinds import KINDS, Kind, a, kind_names
@@ -29,6 +29,7 @@ class CardReader:
         self._path = path
         self._leaves = leaves
         self._allow = allow
+        self._foreign = False
         self._source = source.read(path)
         self._problems: list[Problem] = []
         self._parser = Parser(self._problems)
@@ -95,7 +96,6 @@ class CardReader:
         leaf = self._resolve(self._entries["leaf"].value)
         if leaf is None:
             return None
-        foreign = leaf.__module__.split(".")[0] != "vlm_bt"
         inputs = {
             name: Port(
                 name,
@@ -115,10 +115,10 @@ class CardReader:
             leaf=leaf,
             inputs=self._ports("inputs", inputs, ("help", "type", "default", "required")),
             outputs=self._ports("outputs", outputs, ("help", "type")),
-            safety=self._safety("moves" if foreign else leaf.safety),
+            safety=self._safety("moves" if self._foreign else leaf.safety),
             reasons=leaf.reasons,
             reasons_help=self._reasons(leaf.reasons),
-            instant=leaf.instant,
+            instant=leaf.instant and not self._foreign,
         )
         card = replace(card, inputs=self._settings(card.inputs))
         if not leaf.instant and card.timeout_s is None and "timeout_s" not in self._entries:
@@ -129,20 +129,40 @@ class CardReader:
 
     def _resolve(self, value: Value) -> type[Leaf] | None:
         name = self._parser.text(value)
-        leaf = self._leaves.get(name)
+        leaf = self._leaves.get(name) or self._from_outside(name, value)
         if leaf is None:
-            if name:
-                hint = did_you_mean(name, list(self._leaves))
-                self._wrong("unknown-leaf", value.mark, f"there is no leaf {name!r}", hint.strip())
             return None
-        if leaf.__module__.split(".")[0] != "vlm_bt" and name not in self._allow:
-            self._wrong(
-                "foreign-leaf",
-                value.mark,
-                f"leaf {name!r} comes from {leaf.__module__}, outside vlm_bt, and is not allowed",
-                "The configuration may allow it by name; it then counts as moving the arm.",
-            )
+        if not self._foreign and leaf.__module__.split(".")[0] != "vlm_bt":
+            self._foreign = True
+            if name not in self._allow:
+                self._not_allowed(name, leaf.__module__, value)
+                return None
+        return leaf if self._declared(leaf, name, value) else None
+
+    def _from_outside(self, name: str, value: Value) -> type[Leaf] | None:
+        self._foreign = True
+        try:
+            leaf = foreign.find(name, self._allow) if name else None
+        except foreign.NotAllowed as refused:
+            self._not_allowed(name, str(refused), value)
             return None
+        except foreign.NotALeaf as refused:
+            self._wrong("unknown-leaf", value.mark, f"leaf {name!r} {refused}")
+            return None
+        if leaf is None and name:
+            hint = did_you_mean(name, [*self._leaves, *foreign.names()])
+            self._wrong("unknown-leaf", value.mark, f"there is no leaf {name!r}", hint.strip())
+        return leaf
+
+    def _not_allowed(self, name: str, module: str, value: Value) -> None:
+        self._wrong(
+            "foreign-leaf",
+            value.mark,
+            f"leaf {name!r} comes from {module}, outside vlm_bt, and is not allowed",
+            "The configuration may allow it by name; it then counts as moving the arm.",
+        )
+
+    def _declared(self, leaf: type[Leaf], name: str, value: Value) -> bool:
         declared: list[tuple[str, Input | Output]] = [*leaf.takes.items(), *leaf.gives.items()]
         for port, given in declared:
             if given.type not in KINDS:
@@ -154,7 +174,7 @@ class CardReader:
                 )
             if port in RESERVED or (port in leaf.takes and port in leaf.gives):
                 self._wrong("name", value.mark, f"leaf {name!r}: {port!r} can't be the name of an input or output")
-        return leaf if all(given.type in KINDS for _, given in declared) else None
+        return all(given.type in KINDS for _, given in declared)
 
     def _ports(self, what: str, ports: Mapping[str, Port], keys: tuple[str, ...]) -> dict[str, Port]:
         tight = dict(ports)

@@ -40,6 +40,7 @@ class Compiled:
     scope: Scope
     source: TreeSource
     _scopes: list[Scope]
+    _closed: bool = False
 
     def outputs(self) -> dict[str, Any]:
         """The declared outputs that are written by now."""
@@ -51,6 +52,10 @@ class Compiled:
         """Interrupt what still runs and take every variable off the blackboard. Idempotent."""
         if self.root.status == Status.RUNNING:
             self.root.stop(Status.INVALID)
+        if not self._closed:
+            self._closed = True
+            for node in self.root.iterate():
+                node.shutdown()
         for scope in self._scopes:
             scope.clear()
 
