@@ -12,6 +12,7 @@ from vlm_bt.leaves.table import LEAVES
 from vlm_bt.tree import source, vocabulary
 from vlm_bt.tree.findings import Problem
 from vlm_bt.tree.kinds import KINDS
+from vlm_bt.tree.mission import KEYS
 from vlm_bt.tree.parse import Parser
 from vlm_bt.tree.reference import EXAMPLES, reference, skill_text
 from vlm_bt.tree.schema import tree_schema
@@ -30,6 +31,7 @@ def test_the_page_in_the_folder_is_the_one_that_the_code_writes() -> None:
 
 
 def test_the_page_tells_of_every_node_skill_type_and_outcome() -> None:
+    assert all(f"\n- `{key}`: " in PAGE for key in KEYS)
     headings = [line[4:] for line in PAGE.splitlines() if line.startswith("### ")]
     assert headings == [*BLOCKS, *(card.name for card in CARDS)]
     for name in (*KINDS, *(reason for reason in REASONS if reason != "done")):
@@ -62,8 +64,7 @@ def test_every_node_has_an_example_that_the_language_understands(kind: str) -> N
     assert [error.message for error in SCHEMA.iter_errors({"tree": "t", "root": plain(value)})] == []
 
 
-def test_every_option_of_a_node_is_told(  # a new kind of option needs its words
-) -> None:
+def test_every_option_of_a_node_is_told() -> None:
     for kind, form in BLOCKS.items():
         section = PAGE.split(f"\n### {kind}\n")[1].split("\n### ")[0]
         assert all(f"- `{key}`" in section for key in form.keys if key != "name")

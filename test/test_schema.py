@@ -116,6 +116,18 @@ def test_the_inputs_of_a_leaf_card_are_those_of_its_leaf() -> None:
     assert not CARD.is_valid({**card, "tree": "go_home"})
 
 
+def test_a_card_may_name_a_leaf_of_another_package_that_is_allowed() -> None:
+    card = {
+        "skill": "wave",
+        "summary": "x",
+        "leaf": "robot.leaves:Wave",
+        "timeout_s": 5,
+        "inputs": {"times": "how often"},
+    }
+    assert Draft7Validator(card_schema(SKILLS, LEAVES, allow=["robot.leaves:Wave"])).is_valid(card)
+    assert not CARD.is_valid(card)
+
+
 PROBES = ["true", "5", "0", "-1", "1.5", "all", "any", "resume", "stale", "fault", "[stale, fault]", "[1]", "[a]"]
 PROBES += ["$x", "$x.y", "done", "words", "text", "groups", "{a: b}", "{}", "[]"]
 PROBES += ["{a: {zone: left, kinds: [x]}}", "{a: {zone: left}}", "{a: {zone: left, kinds: []}}"]

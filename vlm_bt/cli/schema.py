@@ -13,8 +13,9 @@ from vlm_bt.errors import ConfigError
 def schema(
     out: Annotated[Path | None, typer.Option(help="The file to write; without it the schema is printed.")] = None,
     of: Annotated[str, typer.Option(help="What it describes: trees, or the cards of skills.")] = "trees",
-    skills: Annotated[
-        list[Path] | None, typer.Option(help="A folder of skill cards besides those that come along.")
+    skills: Annotated[list[Path] | None, typer.Option(help="One more folder of skill cards; may be repeated.")] = None,
+    allow: Annotated[
+        list[str] | None, typer.Option(help="A leaf of another package that cards may name; may be repeated.")
     ] = None,
 ) -> None:
     """The JSON Schema through which an editor completes skills and arguments.
@@ -29,8 +30,8 @@ def schema(
 
     if of not in ("trees", "skills"):
         raise ConfigError(f"--of is trees or skills, not {of!r}")
-    cards = vocabulary(LEAVES, skills_dirs=skill_folders(skills or []))
-    text = as_text(tree_schema(cards) if of == "trees" else card_schema(cards, LEAVES))
+    cards = vocabulary(LEAVES, skills_dirs=skill_folders(skills or []), allow=allow or [])
+    text = as_text(tree_schema(cards) if of == "trees" else card_schema(cards, LEAVES, allow=allow or []))
     _give(text, out)
 
 

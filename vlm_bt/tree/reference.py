@@ -13,6 +13,17 @@ from vlm_bt.tree.findings import Document, Mark
 from vlm_bt.tree.kinds import KINDS, Kind
 from vlm_bt.tree.syntax import BLOCKS, BlockForm
 
+FILE_HELP: Mapping[str, str] = {
+    "version": "the version of the language",
+    "tree": "the name of the mission, as its file is called",
+    "summary": "what it does, in a sentence",
+    "says": "what a person may say to start it",
+    "include": "folders of skills, beside this file or below it",
+    "inputs": "what it takes, with defaults",
+    "outputs": "what it gives when it is done",
+    "root": "what it does",
+}
+"""The outermost keys of a tree file."""
 SAFETY_HELP: Mapping[Safety, str] = {
     "looks": "**looks**: it moves nothing",
     "asks": "**asks** a person",
@@ -109,7 +120,8 @@ def reference(cards: Sequence[Card]) -> str:
     Args:
         cards: Every skill, as `vlm_bt.tree.load.vocabulary` gives them.
     """
-    parts = [_HEAD, "## Nodes of the language\n"]
+    parts = [_HEAD, "## A tree file\n", *(f"- `{key}`: {help}" for key, help in FILE_HELP.items()), ""]
+    parts += ["## Nodes of the language\n"]
     parts += [f"### {kind}\n\n{block_text(kind)}\n" for kind in BLOCKS]
     parts += ["## Skills\n", _skills(cards)]
     parts += [f"### {card.name}\n\n{skill_text(card)}\n" for card in cards]

@@ -15,7 +15,7 @@ from vlm_bt.tree.cards import SAFETY, Card, Port
 from vlm_bt.tree.kinds import KINDS, Kind
 from vlm_bt.tree.mission import VERSION
 from vlm_bt.tree.parse import FAMILIES, OUTCOMES, RESERVED
-from vlm_bt.tree.reference import FAMILY_HELP, SAFETY_HELP, block_text, plain, port_text, skill_text
+from vlm_bt.tree.reference import FAMILY_HELP, FILE_HELP, SAFETY_HELP, block_text, plain, port_text, skill_text
 from vlm_bt.tree.syntax import BLOCKS, BlockForm
 from vlm_bt.types import REASONS
 
@@ -85,16 +85,18 @@ def tree_schema(cards: Sequence[Card]) -> Json:
     Args:
         cards: Every skill that it may use, as `vlm_bt.tree.load.vocabulary` gives them.
     """
-    keys = {
-        "version": _told({"const": VERSION}, "the version of the language"),
-        "tree": _told({"type": "string", "pattern": _NAME}, "the name of the mission, as its file is called"),
-        "summary": _told(_TEXT, "what it does, in a sentence"),
-        "says": _told({"type": "array", "items": _TEXT}, "what a person may say to start it"),
-        "include": _told({"type": "array", "items": _TEXT}, "folders of skills, beside this file or below it"),
-        "inputs": _told(_inputs([kind for kind in KINDS.values() if kind.parse]), "what it takes, with defaults"),
-        "outputs": _told(_outputs(), "what it gives when it is done"),
-        "root": _told({"allOf": [_NODE]}, "what it does"),
+    sentences = {"type": "array", "items": _TEXT}
+    forms: Mapping[str, Json] = {
+        "version": {"const": VERSION},
+        "tree": {"type": "string", "pattern": _NAME},
+        "summary": _TEXT,
+        "says": sentences,
+        "include": sentences,
+        "inputs": _inputs([kind for kind in KINDS.values() if kind.parse]),
+        "outputs": _outputs(),
+        "root": {"allOf": [_NODE]},
     }
+    keys = {key: _told(form, FILE_HELP[key]) for key, form in forms.items()}
     return {
         "$schema": _DRAFT,
         "title": "a tree of vlm_bt",
@@ -103,19 +105,20 @@ def tree_schema(cards: Sequence[Card]) -> Json:
     }
 
 
-def card_schema(cards: Sequence[Card], leaves: Mapping[str, type[Leaf]]) -> Json:
+def card_schema(cards: Sequence[Card], leaves: Mapping[str, type[Leaf]], *, allow: Iterable[str] = ()) -> Json:
     """The schema of a skill card.
 
     Args:
         cards: Every skill that a subtree may use.
         leaves: The table through which cards name leaves.
+        allow: Leaves from outside `vlm_bt` that the configuration allows by name.
     """
     by_name: Json = {"type": "object"}
     keys = {
         "skill": _told({"type": "string", "pattern": _NAME}, "the name of the skill, as its file is called"),
         "summary": _told(_TEXT, "what it does, in a sentence"),
         "leaf": {
-            "enum": list(leaves),
+            "enum": [*leaves, *allow],
             "description": "the Python class that does it",
             "enumDescriptions": [(leaf.__doc__ or "").split("\n")[0] for leaf in leaves.values()],
         },
