@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from vlm_bt.cli import bench, check, inspect, run, schema, train
+from vlm_bt.cli import bench, check, convert, inspect, run, schema, train
 from vlm_bt.errors import VlmBtError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command("run")(run.run)
 app.command("report")(run.report)
 app.command("check")(check.check)
 app.command("migrate")(check.migrate)
+app.command("import-xml")(convert.import_xml)
 app.command("show")(inspect.show)
 app.command("skills")(inspect.skills)
 app.command("schema")(schema.schema)
