@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from dataclasses import dataclass, field
 
 import yaml
@@ -64,7 +65,7 @@ class _Writer:
         self._open_keys = open_keys
         self._rows: list[str] = []
         self._behind = dict(comments.behind)
-        self._above = dict(comments.above)
+        self._above = deque(sorted(comments.above.items()))
 
     def document(self, value: Value) -> str:
         if isinstance(value, Mapping) and value.entries:
@@ -73,7 +74,7 @@ class _Writer:
             self._many(value, 0)
         else:
             self._rows.append(_in_line(value))
-        rest = [row for line in sorted(self._above) for row in self._above[line] if row]
+        rest = [row for _, rows in self._above for row in rows if row]
         rest += [self._behind[line] for line in sorted(self._behind)]
         rows = [*self._rows, *rest, *self._comments.at_end]
         while rows and not rows[-1]:
@@ -131,8 +132,8 @@ class _Writer:
 
     def _comments_above(self, line: int, indent: int) -> None:
         """What stood above this line, and above lines before it that were joined into others."""
-        for earlier in [number for number in self._above if number <= line]:
-            rows = self._above.pop(earlier)
+        while self._above and self._above[0][0] <= line:
+            earlier, rows = self._above.popleft()
             if earlier != line:
                 rows = [row for row in rows if row]
             self._rows += [" " * indent + row if row else "" for row in rows if row or self._rows]
