@@ -131,6 +131,7 @@ def test_no_two_nodes_of_a_drawing_overlap_and_texts_fit_into_their_boxes(path: 
         assert card.parent is None or card.parent.y <= card.y + card.h
     for area in placed.areas:
         assert area.x + area.w <= placed.w + 0.1 and area.y + area.h <= placed.h + 0.1
+        assert width_of(area.text, 11, bold=True) <= area.w
 
 
 def test_the_json_form_says_where_each_node_stands_and_what_it_handles(bench: Bench) -> None:

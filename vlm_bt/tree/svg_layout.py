@@ -113,7 +113,7 @@ class _Placer:
             w, h = self.place(child, left + pad, bottom + top, card)
             if area:
                 w, h = w + 2 * pad, h + top + pad
-                w = max(w, width_of(area[1], 11) + 2 * pad)
+                w = max(w, width_of(area[1], 11, bold=True) + 2 * pad)
                 self.areas.insert(slot, Area(area[0], area[1], left, bottom, w, h))
             below.append((self.cards[index], h))
             right, bottom = max(right, left + w), bottom + h + GAP_Y
@@ -123,7 +123,7 @@ class _Placer:
         high = bottom - GAP_Y - y
         first = below[0][0]
         card.y = max(y, first.y + first.h / 2 - card.h / 2)
-        return right - x, max(high, card.h)
+        return right - x, max(high, card.y + card.h - y)
 
 
 def _area_of(parent: View, child: View) -> tuple[str, str] | None:
@@ -171,6 +171,8 @@ def _option(value: object) -> str:
         return plain(value)
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:g}"
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
