@@ -3,12 +3,18 @@
 from collections.abc import Mapping
 
 from vlm_bt.bench.form import Bench
+from vlm_bt.bench.fuzz import measure_fuzz
 from vlm_bt.bench.light import measure_import
+from vlm_bt.bench.load import measure_load
 from vlm_bt.bench.mission import measure_missions
+from vlm_bt.bench.mutants import measure_mutants
 from vlm_bt.bench.trace import measure_trace
 
 BENCHES: Mapping[str, Bench] = {
     "mission": measure_missions,
     "trace": measure_trace,
     "import": measure_import,
+    "load": measure_load,
+    "mutants": measure_mutants,
+    "fuzz": measure_fuzz,
 }

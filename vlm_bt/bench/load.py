@@ -44,7 +44,7 @@ def timed(tree: Path, skills: Path, runs: int) -> tuple[float, float]:
         began = time.perf_counter()
         source = load_tree(tree, LEAVES, skills_dirs=[share_dir("skills"), skills])
         checked = time.perf_counter()
-        compile_tree(source, _Ports(), namespace="load").close()
+        compile_tree(source, Nothing(), namespace="load").close()
         checks.append(checked - began)
         builds.append(time.perf_counter() - checked)
     return statistics.median(checks), statistics.median(builds)
@@ -75,8 +75,8 @@ def _round(number: int, subtrees: int) -> str:
     return _ROUND.replace("SKILL", f"bring_{number % subtrees}").replace("NUMBER", str(number))
 
 
-class _Ports(SimpleNamespace):
-    """Enough to build with; nothing is ticked."""
+class Nothing(SimpleNamespace):
+    """Ports that are enough to build with; nothing is ticked."""
 
     def __init__(self) -> None:
         arm = SimpleNamespace(hold=lambda: None, resume=lambda: None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vlm_bt.tree.cards import Card
+from vlm_bt.tree.cards import MOST_ERROR_RATE, Card
 from vlm_bt.tree.findings import Problem, did_you_mean, one_of
 from vlm_bt.tree.kinds import Kind, a
 from vlm_bt.tree.meaning import Room
@@ -45,6 +45,8 @@ class Arguments:
         for argument in unknown:
             kind = "output" if argument.key == "into" else "input"
             hint = did_you_mean(argument.key, missing) or did_you_mean(argument.key, card.arguments)
+            if not hint and len(unknown) == len(missing) == 1:
+                hint = f" Did you mean {missing[0]!r}?"
             message = f"skill {call.skill!r} has no {kind} {argument.key!r}"
             self._room.wrong("unknown-input", argument.mark, message, takes + hint)
             missing = [name for name in missing if repr(name) not in hint]
@@ -81,7 +83,7 @@ class Arguments:
             self._room.add(
                 [Problem(p.rule, p.mark, f"{port.name!r} of {call.skill!r}: {p.message}", p.help) for p in problems]
             )
-            most = port.default if port.has_default else 1.0
+            most = port.default if port.has_default else MOST_ERROR_RATE
             if port.name == "error_rate" and card.leaf and not problems and not 0 < given <= most:
                 self._room.wrong("loosened", value.mark, f"an error rate here lies above 0 and is at most {most:g}")
             return

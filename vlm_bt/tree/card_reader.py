@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vlm_bt.leaves.leaf import Input, Leaf, Output, Safety
 from vlm_bt.tree import foreign, source
-from vlm_bt.tree.cards import SAFETY, Card, Port, input_ports
+from vlm_bt.tree.cards import MOST_ERROR_RATE, SAFETY, Card, Port, input_ports
 from vlm_bt.tree.findings import Document, Finding, Mark, Problem, did_you_mean, one_of
 from vlm_bt.tree.kinds import KINDS, Kind, a, kind_names
 from vlm_bt.tree.parse import NAME, RESERVED, Parser, seconds
@@ -30,6 +30,7 @@ class CardReader:
         self._leaves = leaves
         self._allow = allow
         self._foreign = False
+        self._meant = ""
         self._source = source.read(path)
         self._problems: list[Problem] = []
         self._parser = Parser(self._problems)
@@ -49,7 +50,15 @@ class CardReader:
             return None
         self._entries = value.entries
         name = self._path.stem
+        if "tree" in value.entries and "leaf" not in value.entries:
+            self._meant = self._parser.only(value, _OF_TREES, "a skill card with a tree")
+        elif "leaf" in value.entries and "tree" not in value.entries:
+            self._meant = self._parser.only(value, _OF_LEAVES, "a skill card with a leaf")
+        else:
+            self._meant = self._parser.only(value, (*_OF_LEAVES, "tree"), "a skill card")
         self._named(name)
+        if "'leaf'" in self._meant or "'tree'" in self._meant:
+            return None
         if ("leaf" in value.entries) == ("tree" in value.entries):
             self._wrong("card", Mark(0, 0), f"skill {name!r} needs a leaf or a tree, one of the two")
             return None
@@ -57,10 +66,8 @@ class CardReader:
         if "timeout_s" in value.entries:
             card = replace(card, timeout_s=seconds(self._parser, value.entries["timeout_s"].value))
         if "tree" in value.entries:
-            self._parser.only(value, _OF_TREES, "a skill card with a tree")
             done = self._subtree(card)
         else:
-            self._parser.only(value, _OF_LEAVES, "a skill card with a leaf")
             done = self._leaf(card)
         return None if done is None else replace(done, example=self._example(done))
 
@@ -121,7 +128,7 @@ class CardReader:
             instant=leaf.instant and not self._foreign,
         )
         card = replace(card, inputs=self._settings(card.inputs))
-        if not leaf.instant and card.timeout_s is None and "timeout_s" not in self._entries:
+        if not leaf.instant and card.timeout_s is None and not self._limited():
             self._wrong(
                 "wait-without-limit", self._entries["leaf"].key.mark, f"skill {card.name!r} waits and has no timeout_s"
             )
@@ -138,6 +145,10 @@ class CardReader:
                 self._not_allowed(name, leaf.__module__, value)
                 return None
         return leaf if self._declared(leaf, name, value) else None
+
+    def _limited(self) -> bool:
+        """Is a time limit written down, if with a mistake?"""
+        return "timeout_s" in self._entries or "'timeout_s'" in self._meant
 
     def _from_outside(self, name: str, value: Value) -> type[Leaf] | None:
         self._foreign = True
@@ -273,10 +284,8 @@ class CardReader:
     def _rate(self, value: float, port: Port, mark: Mark) -> None:
         if not 0.0 < value < 1.0:
             self._wrong("type", mark, "an error rate lies between 0 and 1")
-        elif port.has_default and value > port.default:
-            self._wrong(
-                "loosened", mark, f"the leaf errs at most at a rate of {port.default:g}: a card can't allow more"
-            )
+        elif value > (most := port.default if port.has_default else MOST_ERROR_RATE):
+            self._wrong("loosened", mark, f"the leaf errs at most at a rate of {most:g}: a card can't allow more")
 
     # Both
 
@@ -311,7 +320,7 @@ class CardReader:
     def _text(self, key: str, *, needed: bool = True) -> str:
         if key in self._entries:
             return self._parser.text(self._entries[key].value)
-        if needed:
+        if needed and repr(key) not in self._meant:
             self._wrong("missing-key", Mark(0, 0), f"the card lacks {key!r}")
         return ""
 

@@ -14,6 +14,9 @@ from vlm_bt.tree.syntax import Body, Call, InputSpec, OutputSpec
 SAFETY: tuple[Safety, ...] = ("looks", "asks", "moves")
 """From the most harmless to the most strictly guarded."""
 
+MOST_ERROR_RATE = 0.05
+"""What a card or a tree may ask for at most where the leaf states no rate of its own."""
+
 
 @dataclass(frozen=True)
 class Port:

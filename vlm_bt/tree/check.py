@@ -21,6 +21,9 @@ from vlm_bt.tree.variables import Variables
 from vlm_bt.tree.words import OLDER, Vocabulary
 from vlm_bt.types import REASONS
 
+MANY = 200
+"""Findings in one body after which the nearest names are no longer looked for."""
+
 ALL_REASONS = frozenset(REASONS)
 
 
@@ -65,6 +68,7 @@ class BodyCheck:
 
     def __init__(self, checker: Checker, body: Body, inputs: Mapping[str, Typed], *, mission: bool) -> None:
         self._room = Room(body, checker.words, checker.subtree, inputs, mission, dict(inputs))
+        self._dead = False
         self._variables = Variables(self._room)
         self._calls = Arguments(self._room, self._variables)
         self._blocks = Blocks(self._room, self._variables, self._flow)
@@ -82,7 +86,9 @@ class BodyCheck:
 
     def _flow(self, node: Node, state: State, *, guarded: bool) -> Flow:
         if state is None:
-            self._room.wrong("unreachable", node.mark, "nothing ever gets here")
+            if not self._dead:
+                self._room.wrong("unreachable", node.mark, "nothing ever gets here")
+            self._dead = True  # What comes after it is dead too, and that is one mistake.
             return Flow(None, None, frozenset())
         if isinstance(node, Call):
             return self._call(node, state, guarded)
@@ -119,8 +125,10 @@ class BodyCheck:
     def _unknown(self, call: Call) -> None:
         if call.skill in OLDER:
             hint = f"That is written {OLDER[call.skill]!r} here; vlm-bt migrate FILE rewrites it."
-        else:
+        elif len(self._room.summary.findings) < MANY:
             hint = did_you_mean(call.skill, [*self._room.words.names, *BLOCKS]).strip()
+        else:
+            hint = ""
         self._room.wrong("unknown-skill", call.mark, f"there is no skill {call.skill!r}", hint)
 
     def _safety(self, call: Call, safety: Safety, *, open_motion: bool, guarded: bool) -> None:
@@ -139,6 +147,8 @@ class BodyCheck:
     # Outputs of the body
 
     def _outputs(self, state: State) -> None:
+        if state is None and self._dead:
+            return
         for name, spec in self._room.body.outputs.items():
             typed = self._room.types.get(spec.source)
             if spec.type and spec.type not in KINDS:

@@ -160,6 +160,13 @@ def skill_folders(more: Iterable[Path | str] = ()) -> list[Path | str]:
     return [share_dir("skills"), *more]
 
 
+def is_card(value: MappingValue) -> bool:
+    """Is this file a skill card, and no mission?"""
+    keys = value.entries
+    body = "tree" in keys and not isinstance(keys["tree"].value, source.Scalar)
+    return "skill" in keys or ("root" not in keys and ("leaf" in keys or body))
+
+
 def _folders(skills_dirs: Sequence[Path | str] | None) -> Sequence[Path | str]:
     return skill_folders() if skills_dirs is None else skills_dirs
 
@@ -167,7 +174,7 @@ def _folders(skills_dirs: Sequence[Path | str] | None) -> Sequence[Path | str]:
 def _load(path: Path, words: Vocabulary) -> tuple[TreeSource | None, list[Finding]]:
     with uncollected():
         read = source.read(path)
-        if isinstance(read.value, MappingValue) and "skill" in read.value.entries:
+        if isinstance(read.value, MappingValue) and is_card(read.value):
             return None, _check_card(path, words)
         return _load_mission(path, read, words)
 

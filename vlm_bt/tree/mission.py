@@ -25,7 +25,7 @@ def read_mission(path: Path, read: Source, problems: list[Problem]) -> Mission |
     if not isinstance(value, MappingValue):
         parser.wrong("tree", START, "a tree file is a mapping: tree, summary, inputs, outputs, root")
         return None
-    parser.only(value, KEYS, "a tree file")
+    meant = parser.only(value, KEYS, "a tree file")
     given = value.entries
     name = parser.text(given["tree"].value) if "tree" in given else ""
     if name and not NAME.match(name):
@@ -38,7 +38,7 @@ def read_mission(path: Path, read: Source, problems: list[Problem]) -> Mission |
     if "version" in given:
         _version(given["version"], parser)
     for key in ("tree", "root"):
-        if key not in given:
+        if key not in given and repr(key) not in meant:
             parser.wrong("missing-key", START, f"the tree file lacks {key!r}")
     says = _texts(parser, given.get("says"), "a list of sentences", 'Write it as ["organise this workbench"].')
     folders = _texts(parser, given.get("include"), "a list of folders", "Write it as [../shared/skills].")

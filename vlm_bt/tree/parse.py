@@ -118,6 +118,7 @@ class Parser:
         options: dict[str, Any] = {}
         marks: dict[str, Mark] = {}
         found: dict[str, tuple[Branch, ...]] = {}
+        meant: list[str] = []
         for key, entry in value.entries.items():
             if key == "do" and form.many:
                 found[key] = self._list_of_children(entry.value)
@@ -129,17 +130,18 @@ class Parser:
             elif form.branches and key != "name":
                 found[key] = self._outcome(entry)
             elif key != "name":
-                self._unknown(head.text, form, entry.key)
-        missing = [key for key in form.required if key not in value.entries]
+                meant.append(self._unknown(head.text, form, entry.key))
+        missing = [key for key in form.required if key not in value.entries and not any(key in m for m in meant)]
         if missing and not (missing == ["do"] and "bare" in form.short):
             self.wrong("missing-key", head.mark, f"{head.text!r} lacks {' and '.join(missing)}")
         order = [*form.nodes[:1], "do", *form.nodes[1:], *(key for key in found if key not in form.keys)]
         branches = tuple(branch for key in order for branch in found.get(key, ()))
         return Block(head.text, head.mark, branches, options, self._name(value.entries), marks)
 
-    def _unknown(self, kind: str, form: BlockForm, key: Scalar) -> None:
+    def _unknown(self, kind: str, form: BlockForm, key: Scalar) -> str:
         hint = did_you_mean(key.text, form.keys)
         self.wrong("unknown-key", key.mark, f"{kind!r} has no {key.text!r}", f"It takes: {one_of(form.keys)}.{hint}")
+        return hint
 
     def _outcome(self, entry: Entry) -> tuple[Branch, ...]:
         if entry.key.text not in (*OUTCOMES, "else"):
@@ -231,12 +233,15 @@ class Parser:
     def _help(self, entries: Mapping[str, Entry]) -> str:
         return self.text(entries["help"].value) if "help" in entries else ""
 
-    def only(self, value: MappingValue, keys: tuple[str, ...], what: str) -> None:
-        """Report every key that is not among those allowed."""
+    def only(self, value: MappingValue, keys: tuple[str, ...], what: str) -> str:
+        """Report every key that is not among those allowed; what was probably meant, as the hints said it."""
+        meant = ""
         for key, entry in value.entries.items():
             if key not in keys:
                 hint = did_you_mean(key, keys)
                 self.wrong("unknown-key", entry.key.mark, f"{what} has no {key!r}", f"It takes: {one_of(keys)}.{hint}")
+                meant += hint
+        return meant
 
 
 def _flag(parser: Parser, value: Value) -> bool:

@@ -33,6 +33,8 @@ RULES: Mapping[str, Rule] = {
     "include": Rule("an included folder lies beside the file or is a configured one"),
     "secret": Rule("no passwords, keys or tokens in a file", silent=True),
     "absolute-path": Rule("no paths of one machine in a file", silent=True),
+    "xml": Rule("a file of BehaviorTree.CPP is the XML of a tree"),
+    "no-equal": Rule("every node of a tree of BehaviorTree.CPP has an equal here"),
     "silence": Rule("'# check: allow RULE because REASON' names a rule that may be silenced, and silences something"),
     # the words
     "tree": Rule("a tree file is a mapping of tree, root and what goes with them"),

@@ -15,6 +15,7 @@ class Variables:
     def __init__(self, room: Room) -> None:
         self._room = room
         self._types = room.types
+        self._told: set[str] = set()
 
     def infer(self) -> None:
         """Claims only spread, so this ends; two rounds are enough for nearly every tree."""
@@ -101,7 +102,8 @@ class Variables:
         if variable.name not in self._types:
             hint = did_you_mean(variable.name, list(self._types))
             names = one_of(f"${name}" for name in self._types)
-            if not self._room.incomplete:
+            if not self._room.incomplete and variable.name not in self._told:
+                self._told.add(variable.name)
                 self._room.wrong(
                     "unknown-variable",
                     variable.mark,
@@ -109,7 +111,8 @@ class Variables:
                     f"Variables here: {names}.{hint}",
                 )
             return None
-        if not state & self._room.bit(variable.name):
+        if not state & self._room.bit(variable.name) and variable.name not in self._told:
+            self._told.add(variable.name)
             at = self._room.written_at.get(variable.name)
             where = f"It is written in line {at.line + 1}, but not on every way to here." if at else ""
             self._room.wrong(
