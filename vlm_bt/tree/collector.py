@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """No cyclic garbage collection within; what was counted meanwhile is collected afterwards as always."""
+    """No cyclic garbage collection within; what was made meanwhile counts as old afterwards."""
     if not gc.isenabled():
         yield
         return
@@ -17,4 +17,7 @@ def uncollected() -> Iterator[None]:
     try:
         yield
     finally:
+        # Straight into the oldest generation: else the first collection afterwards walks through all that was made.
+        gc.freeze()
+        gc.unfreeze()
         gc.enable()
