@@ -24,7 +24,11 @@ class VerifyGrounding(Leaf):
 
     takes = {
         "candidate": Input("detection", "the claim to check"),
-        "error_rate": Input("number", "how often a confirmed name may be wrong", required=False),
+        "error_rate": Input(
+            "number",
+            "how often a confirmed name may be wrong; only a stricter rate than the configured one counts",
+            required=False,
+        ),
     }
     gives = {"into": Output("verified_object", "the object, identified and located")}
     reasons = ("unsure", "refuted", "stale", "camera_lost", "model_lost", "timed_out")
@@ -52,7 +56,7 @@ class VerifyGrounding(Leaf):
 
     def _second_look(self, candidate: Detection, thing: LocatedObject) -> Steps:
         ports = self.ports
-        rate = self.input("error_rate") or ports.error_rate
+        rate = min(self.input("error_rate") or 1.0, ports.error_rate)
         ticket: Ticket[tuple[Answer, ...]] = ports.vision.submit(
             Classify(ports.memory.frame_id, (thing.region,), ports.kinds, variant=1, wording=1, error_rate=rate)
         )
