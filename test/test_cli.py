@@ -38,10 +38,12 @@ def vlm_bt(*arguments, cwd=HERE, timeout=100):
         (["bench", "speed"], "there are: mission, trace, import"),
         (["bench", "mission", "--seeds", "9-1"], "names no seed"),
         (["report", "nowhere"], "no such record"),
+        (["schema", "--skills", "nowhere"], "nowhere: there is no such folder of skill cards"),
+        (["check", "trees", "--skills", "nowhere"], "nowhere: there is no such folder"),
     ],
 )
 def test_bad_input_ends_in_a_clear_message_and_code_2(arguments, said, tmp_path):
-    out = ["--out", str(tmp_path)] if arguments[0] in ("run", "bench") else []
+    out = ["--out", str(tmp_path / "out")] if arguments[0] in ("run", "bench") else []
     done = vlm_bt(*arguments, *out)
     assert done.returncode == 2, done.stderr
     assert said in done.stderr

@@ -121,7 +121,7 @@ class Executive:
             return Outcome("cancelled", why)
         if self.root.status == Status.SUCCESS:
             self._arm.stop()
-            return Outcome("done", self.root.feedback_message)
+            return Outcome("done")
         if self.root.status == Status.FAILURE:
             self._arm.stop()
             outcome = getattr(self.root, "outcome", None)

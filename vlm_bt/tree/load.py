@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vlm_bt.errors import ConfigError
 from vlm_bt.leaves.leaf import Leaf
 from vlm_bt.places import share_dir
 from vlm_bt.tree import source
@@ -155,8 +156,15 @@ def vocabulary(
     return whole
 
 
-def skill_folders(more: Iterable[Path | str] = ()) -> list[Path | str]:
-    """The folder of cards that comes with the package, and others after it."""
+def skill_folders(more: Sequence[Path | str] = ()) -> list[Path | str]:
+    """The folder of cards that comes with the package, and others after it.
+
+    Raises:
+        ConfigError: One of the others is not there.
+    """
+    for folder in more:
+        if not Path(folder).is_dir():
+            raise ConfigError(f"{folder}: there is no such folder of skill cards")
     return [share_dir("skills"), *more]
 
 
