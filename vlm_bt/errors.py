@@ -6,8 +6,7 @@ VlmBtError
 ├── ModelError       weights that are missing, corrupt or do not fit
 ├── DrawingError     no library can draw here
 ├── FrameGone        a frame that has left the ring buffer
-├── DepthMissing     no depth where one is needed
-└── TrustError       an unverified object was about to reach the arm
+└── DepthMissing     no depth where one is needed
 """
 
 from __future__ import annotations
@@ -43,7 +42,3 @@ class FrameGone(VlmBtError):
 
 class DepthMissing(VlmBtError):
     """No pixel of a region has a depth."""
-
-
-class TrustError(VlmBtError):
-    """An object without a valid verdict was about to reach the arm."""

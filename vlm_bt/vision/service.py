@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import multiprocessing as mp
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -207,6 +207,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return round(value, 5)
     return value if isinstance(value, (str, int, bool)) or value is None else str(value)
-
-
-Settle = Callable[[int], None]
