@@ -46,6 +46,15 @@ def test_an_abort_interrupts_the_tree_and_lets_no_motion_through():
     assert arm.move_to("home").outcome.reason == "cancelled" and "home" not in driver.told
 
 
+def test_after_an_abort_nothing_is_ticked_and_nothing_is_touched_from_the_handler():
+    root = Scripted(*[Status.RUNNING] * 9)
+    executive, _, driver, _ = house(root)
+    executive.abort("from a signal handler")
+    assert driver.told == []
+    assert executive.run().reason == "cancelled"
+    assert len(root.plan) == 9 and driver.told == ["stop"]
+
+
 def test_a_bug_in_a_leaf_stops_the_arm_before_it_propagates():
     executive, _, driver, _ = house(Scripted(Status.RUNNING, ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):

@@ -75,7 +75,7 @@ class Executive:
     def run(self, on_tick: Callable[[Snapshot], None] | None = None) -> Outcome:
         """Tick until the tree ends, the time is up or the mission is aborted. The arm stands still afterwards."""
         while True:
-            if not self._paused:
+            if not self._paused and self._abort is None:
                 self.tick()
             snapshot = self._snapshot()
             for subscriber in self._subscribers:
@@ -88,9 +88,11 @@ class Executive:
             self._clock.advance()
 
     def abort(self, why: str) -> None:
-        """Stop the arm and take no more motions; the mission ends at the next tick. Safe from a signal handler."""
+        """Before anything else is ticked, stop the arm, take no more motions and end the mission.
+
+        Safe from a signal handler: it only sets a word, for the handler may interrupt the arm or the recorder at work.
+        """
         self._abort = why
-        self._arm.disable()
 
     def pause(self) -> None:
         """Hold position and stop ticking until `resume`."""

@@ -21,7 +21,7 @@ def embedded(
     scenes: Annotated[int, typer.Option(min=2, help="How many benches to draw for training.")] = 180,
     seed: Annotated[int, typer.Option(min=0, help="Another seed trains another model on other benches.")] = 0,
     out: Annotated[Path, typer.Option(help="Gets the weights, the calibration and everything in between.")] = Path(
-        "work/embedded"
+        "runs/train-embedded"
     ),
 ) -> None:
     """The shipped model: pictures, training, calibration, evaluation, model card. Run again to go on after a stop.

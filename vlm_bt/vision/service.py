@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import multiprocessing as mp
 import time
@@ -173,10 +174,9 @@ class VisionService:
 
     def _send(self, number: int, handle: FrameHandle, request: Request) -> None:
         assert self._pipe is not None
-        try:
+        # A worker that died is missed, and replaced, when its answer is due: starting a process would block the tick.
+        with contextlib.suppress(OSError):
             self._pipe.send((number, handle, request))
-        except (BrokenPipeError, OSError):
-            self._early[number] = self._lost()
 
     def _start(self) -> None:
         context = mp.get_context("spawn")
