@@ -19,7 +19,9 @@ PACKAGE = CHECKOUT / "vlm_bt"
 # From the foundation up, as in the architecture: a room may import rooms of the rows above its own, and itself.
 ROWS = (
     ("types", "errors"),
+    ("questions",),
     ("ports", "clocks", "frames", "places", "sentences"),
+    ("vision_settings",),
     ("settings", "ledger"),
     ("scene",),
     ("vision",),

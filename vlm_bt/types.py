@@ -32,6 +32,8 @@ REASONS: Mapping[str, Family] = {
     "no_space": "mishap",
     # faults: something broke
     "timed_out": "fault",
+    "busy": "fault",
+    "unsupported": "fault",
     "model_lost": "fault",
     "camera_lost": "fault",
     "stale": "fault",
@@ -147,15 +149,17 @@ class Answer:
         probabilities: One per option, calibrated where `plausible` is not empty by accident of calibration.
         plausible: The options that cannot be ruled out at the calibrated error rate; empty: none fits.
         calibrated: False where no valid calibration was found; then nothing is surer than unsure.
+        outside: Probability that none of the options fits, or that the model did not answer with one of them.
     """
 
     question: str
     options: tuple[str, ...]
     probabilities: tuple[float, ...]
-    plausible: tuple[str, ...]
-    frame_id: str
-    model: str
-    calibrated: bool = True
+    plausible: tuple[str, ...] = ()
+    frame_id: str = ""
+    model: str = ""
+    calibrated: bool = False
+    outside: float = 0.0
 
     @property
     def best(self) -> str:
