@@ -125,7 +125,7 @@ class RemoteModel(AnyModel):
     request_timeout_s: float = Field(30.0, gt=0)
     tries: int = Field(2, ge=1, le=10)
     at_once: int = Field(4, ge=1, le=64)
-    privacy: Privacy = Privacy()
+    privacy: Privacy = Privacy()  # type: ignore[call-arg]
 
 
 class LangchainModel(AnyModel):
@@ -140,7 +140,7 @@ class LangchainModel(AnyModel):
     request_timeout_s: float = Field(30.0, gt=0)
     tries: int = Field(2, ge=1, le=10)
     at_once: int = Field(4, ge=1, le=64)
-    privacy: Privacy = Privacy()
+    privacy: Privacy = Privacy()  # type: ignore[call-arg]
 
 
 class ScriptedModel(AnyModel):
