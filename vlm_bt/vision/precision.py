@@ -5,7 +5,10 @@ For `from_pretrained` of transformers. torch is imported only by those who call.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import os
+import shutil
 from typing import TYPE_CHECKING, Any
 
 from vlm_bt.errors import ConfigError, ModelError
@@ -72,15 +75,98 @@ def loading_options(settings: Checkpoint, device: str) -> dict[str, Any]:
     }
     if settings.attention != "auto":
         options["attn_implementation"] = _attention(settings, device)
+    if settings.quantisation != "none":
+        options |= {"quantization_config": quantised_by(settings, device), "device_map": {"": device}}
     return options
 
 
 def finished(model: Any, settings: Checkpoint, device: str) -> Any:
-    """The loaded model, ready to answer: evaluation mode, on its device, compiled where that is asked for."""
+    """The loaded model, ready to answer: evaluation mode, on its device, compiled where that is asked for.
+
+    Compiling happens at the first question of each shape, so it belongs in the warm-up.
+
+    Raises:
+        ConfigError: It is to be compiled, and there is no compiler.
+    """
     model = model.eval()
-    if settings.quantisation == "none":
+    if settings.quantisation == "none":  # a quantised one lies on its device since it was loaded
         model = model.to(device)
+    if settings.compile:
+        _needs_compiler(device)
+        model.compile()
     return model
+
+
+def quantised_by(settings: Checkpoint, device: str) -> Any:
+    """The `quantization_config` for transformers. Embeddings, and the head that answers, stay in full precision.
+
+    Raises:
+        ConfigError: A package is missing, or the device cannot do it.
+    """
+    kind = settings.quantisation
+    library = kind.partition("-")[0]
+    missing = [name for name in (library, "accelerate") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ConfigError(
+            f"quantisation: {kind} needs {' and '.join(missing)}: pip install 'vlm_bt[quantisation]', or use none"
+        )
+    if not device.startswith(_QUANTISED_ON[kind]):
+        raise ConfigError(
+            f"quantisation: {kind} does not run on {device}, only on {', '.join(_QUANTISED_ON[kind])}; "
+            f"there {device} can do: {', '.join(_offered(device))}"
+        )
+    if library == "bitsandbytes":
+        return _bitsandbytes(kind, dtype_of(settings, device))
+    return _torchao(kind, settings, device)
+
+
+_QUANTISED_ON = {
+    "bitsandbytes-8bit": ("cuda", "xpu", "cpu"),
+    "bitsandbytes-4bit": ("cuda", "xpu", "cpu"),
+    "torchao-int8": ("cuda", "xpu", "cpu"),
+    "torchao-int4": ("cuda",),
+}
+
+
+def _offered(device: str) -> list[str]:
+    return [kind for kind, where in _QUANTISED_ON.items() if device.startswith(where)] + ["none"]
+
+
+def _bitsandbytes(kind: str, dtype: torch.dtype) -> Any:
+    import logging
+
+    import transformers
+
+    # One line for each layer of each question says that its input is cast.
+    logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
+    config: Any = transformers.BitsAndBytesConfig
+    if kind == "bitsandbytes-8bit":
+        return config(load_in_8bit=True)
+    return config(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
+
+
+def _torchao(kind: str, settings: Checkpoint, device: str) -> Any:
+    import torch
+    from transformers import TorchAoConfig
+
+    ways: Any = importlib.import_module("torchao.quantization")
+    if kind == "torchao-int8":
+        return TorchAoConfig(ways.Int8WeightOnlyConfig())
+    if dtype_of(settings, device) is not torch.bfloat16:
+        raise ConfigError("quantisation: torchao-int4 computes in bfloat16 only; set dtype: bfloat16")
+    # The plain packing needs a package more (mslk); this one is torch's own kernel.
+    return TorchAoConfig(ways.Int4WeightOnlyConfig(group_size=32, int4_packing_format="tile_packed_to_4d"))
+
+
+def _needs_compiler(device: str) -> None:
+    if device.startswith(("cuda", "xpu")) and importlib.util.find_spec("triton") is None:
+        raise ConfigError("compile: true needs triton on a GPU; install it, or set compile: false")
+    wanted = [os.environ["CXX"]] if os.environ.get("CXX") else ["g++", "clang++"]
+    if not any(shutil.which(name) for name in wanted):
+        raise ConfigError(
+            f"compile: true needs a C++ compiler ({' or '.join(wanted)}), and there is none: "
+            "apt-get install g++, or set compile: false"
+        )
 
 
 def _attention(settings: Checkpoint, device: str) -> str:

@@ -29,6 +29,10 @@ class Stored:
         return math.prod(self.shape)
 
     @property
+    def floating(self) -> bool:
+        return self.dtype[0] in "FB" and self.dtype != "BOOL"
+
+    @property
     def size_bytes(self) -> int:
         return self.numbers * _BITS.get(self.dtype, 32) // 8
 
