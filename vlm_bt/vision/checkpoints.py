@@ -107,8 +107,8 @@ def pinned(name: str, model_revision: str | None) -> str:
     return model_revision
 
 
-def in_hub_cache(name: str, commit: str, cache: Path | None, offline: bool, progress: Any = None) -> Path:
-    """Folder of a repository's files at a commit; fetched unless `offline`. `progress`: a class like tqdm.
+def in_hub_cache(name: str, commit: str, cache: Path | None, offline: bool) -> Path:
+    """Folder of a repository's files at a commit; fetched unless `offline`.
 
     Raises:
         ModelError: It is not in the cache while offline, or cannot be fetched.
@@ -124,7 +124,6 @@ def in_hub_cache(name: str, commit: str, cache: Path | None, offline: bool, prog
                 local_files_only=offline,
                 allow_patterns=list(CONTENT),
                 ignore_patterns=list(ELSEWHERE),
-                tqdm_class=progress,
             )
         )
     except Exception as error:  # the hub's client raises errors of its own, of its transport and of the system
