@@ -34,8 +34,6 @@ from vlm_bt.tree.load import TreeSource, load_tree, skill_folders
 from vlm_bt.types import Outcome, Question, Reply
 from vlm_bt.vision.service import VisionService
 from vlm_bt.vision.vocabulary import KINDS
-from vlm_bt.vision.weights import embedded_calibration, embedded_directory
-from vlm_bt.vision.worker import WorkerSettings
 
 COMES_TO_REST_S = 1.0
 
@@ -117,18 +115,8 @@ class Mission:
         out.mkdir(parents=True, exist_ok=True)
         self.recorder = McapRecorder(out / "mission.mcap", self.frames, lambda: self.clock.now_s)
         self._record_start(settings, source, seed, inputs)
-        self.vision = VisionService(
-            WorkerSettings(
-                weights=settings.model.weights or str(embedded_directory()),
-                calibration=str(embedded_calibration()),
-                containers=tuple(zone for zone in zones.values() if zone.container),
-                threads=settings.model.threads,
-            ),
-            self.frames,
-            self.clock,
-            self.recorder,
-            patience_s=settings.model.patience_s,
-        )
+        containers = [zone for zone in zones.values() if zone.container]
+        self.vision = VisionService(settings.vision, containers, self.frames, self.clock, self.recorder)
         self.world = World(
             scenario_of(settings, seed),
             self.frames,
@@ -156,7 +144,7 @@ class Mission:
             zones=zones,
             knowledge={kind: ToolKnowledge(kind, **known.model_dump()) for kind, known in settings.tools.items()},
             kinds=KINDS,
-            error_rate=settings.model.error_rate,
+            error_rate=settings.vision.error_rate,
         )
         self.compiled = compile_tree(source, ports, given, namespace=f"mission_{seed}")
         self._subscriber = RecordingSubscriber(self.recorder)
@@ -165,7 +153,12 @@ class Mission:
         )
         period_s = settings.mission.tick_s
         self.clock.connect(
-            (lambda tick: self.world.advance(period_s), self.vision.settle, self.human.settle),
+            (
+                lambda tick: self.vision.flush(),
+                lambda tick: self.world.advance(period_s),
+                self.vision.settle,
+                self.human.settle,
+            ),
             slow_down=lambda: self.human.waiting,
         )
 
@@ -175,10 +168,9 @@ class Mission:
         Raises:
             ModelError: The model cannot be loaded.
         """
-        ready = self.vision.wait_ready()
-        self.recorder.write(
-            "event", {"what": "model ready", "model": ready.model, "calibrated": ready.calibrated, "note": ready.note}
-        )
+        for name, ready in self.vision.wait_ready().items():
+            known = {"model": ready.model, "calibrated": ready.calibrated, "note": ready.note}
+            self.recorder.write("event", {"what": "model ready", "name": name, **known})
         ended = self.executive.run(lambda snapshot: self._tell(snapshot, on_progress))
         return self._finish(ended)
 

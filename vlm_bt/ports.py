@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any, Generic, Protocol, TypeVar
 
+from vlm_bt.questions import Question as VisionQuestion
+from vlm_bt.questions import Reuse
 from vlm_bt.types import (
     Grasp,
     HeldObject,
@@ -74,6 +79,46 @@ class Ticket(Generic[T]):
         callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
             callback(outcome)
+
+
+class Priority(IntEnum):
+    """Whose questions a model answers first."""
+
+    GUARD = 0
+    MISSION = 1
+    CHATTER = 2
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Who asks a model now, and on which terms.
+
+    Attributes:
+        deadline_s: On the mission's clock: after it nobody wants the answer. None: whenever it comes.
+        reuse: Which earlier answers may stand for a new one.
+    """
+
+    skill: str = ""
+    priority: Priority = Priority.MISSION
+    deadline_s: float | None = None
+    reuse: Reuse = "exact"
+
+
+ASKER: ContextVar[Asker] = ContextVar("ASKER", default=Asker())  # noqa: B039
+"""Set by a leaf while it acts, read by the vision service when something is submitted."""
+
+
+class Vision(Protocol):
+    """Typed questions to models, and geometry too slow for a tick. Nothing here waits."""
+
+    def submit(self, question: Any) -> Ticket[Any]:
+        """Ask one question. The ticket resolves to its answer, or fails with `stale` (a frame is gone), `timed_out`
+        (the deadline passed), `busy` (too many wait), `unsupported` (no model answers it) or `model_lost`."""
+        ...
+
+    def submit_all(self, questions: Sequence[VisionQuestion]) -> Ticket[tuple[Any, ...]]:
+        """Ask several, to be answered together: a tuple of answers in the same order, or the first failure."""
+        ...
 
 
 class Clock(Protocol):

@@ -6,15 +6,12 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from vlm_bt.errors import ConfigError
 from vlm_bt.places import share_dir
 from vlm_bt.types import Zone
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from vlm_bt.vision_settings import Strict, VisionSettings
 
 
 class ZoneSettings(Strict):
@@ -35,14 +32,6 @@ class SimulationSettings(Strict):
     items: int = Field(25, ge=0, le=60)
     kinds: tuple[str, ...] | None = None
     staged_events: bool = True
-
-
-class ModelSettings(Strict):
-    backend: Literal["embedded"] = "embedded"
-    weights: str | None = None
-    error_rate: float = Field(0.01, gt=0, lt=0.5)
-    threads: int = Field(1, ge=1, le=64)
-    patience_s: float = Field(60.0, gt=0)
 
 
 class ArmSettings(Strict):
@@ -73,7 +62,7 @@ class KnownTool(Strict):
 class Settings(Strict):
     bench: BenchSettings
     simulation: SimulationSettings = SimulationSettings()  # type: ignore[call-arg]
-    model: ModelSettings = ModelSettings()  # type: ignore[call-arg]
+    vision: VisionSettings = VisionSettings()  # type: ignore[call-arg]
     arm: ArmSettings = ArmSettings()
     human: HumanSettings = HumanSettings()
     mission: MissionSettings = MissionSettings()  # type: ignore[call-arg]

@@ -7,11 +7,11 @@ from typing import Any
 
 from vlm_bt.leaves.context import Ports
 from vlm_bt.leaves.leaf import Input, Leaf, Output, Steps
-from vlm_bt.leaves.looking import look
+from vlm_bt.leaves.looking import look, what_are_they
 from vlm_bt.ports import Ticket
+from vlm_bt.questions import Caption, Describe, Look
 from vlm_bt.sentences import article, listed, plural
 from vlm_bt.types import Answer, Detection, Group, LocatedObject, Outcome, Question, Reply, VerifiedObject
-from vlm_bt.vision.requests import Classify, Describe
 
 LEAVE_IT = "leave it"
 
@@ -57,7 +57,8 @@ class AskAbout(Leaf):
 
     def _ask(self, candidate: Detection, thing: LocatedObject) -> Generator[Ticket[Any], Outcome, Reply | Outcome]:
         ports = self.ports
-        ticket: Ticket[str] = ports.vision.submit(Describe(ports.memory.frame_id, thing.region))
+        looks = (Look(ports.memory.frame_id, thing.region),)
+        ticket: Ticket[Caption] = ports.vision.submit(Describe(looks, "its colour, shape and parts, not its name"))
         described = yield ticket
         if not described.ok:
             return described
@@ -67,7 +68,7 @@ class AskAbout(Leaf):
         options = plausible if len(plausible) > 1 else ports.kinds
         length = f"{thing.footprint.length_m * 100:.0f} cm long"
         guess = f"It may be: {listed(plausible, 'or')}" if plausible else "It is like nothing I know"
-        text = f"I see {ticket.value}, {length}. {guess}. What is it?"
+        text = f"I see {ticket.value.text}, {length}. {guess}. What is it?"
         question = ports.question(
             text, (*options, LEAVE_IT), LEAVE_IT, self.input("answer_within_s"), "identity", thing, free_text=True
         )
@@ -112,9 +113,7 @@ class AskGroup(Leaf):
         tool: VerifiedObject = self.input("tool")
         groups: tuple[Group, ...] = self.input("groups")
         ports = self.ports
-        asked: Ticket[tuple[Answer, ...]] = ports.vision.submit(
-            Classify(tool.object.frame_id, (tool.object.region,), ports.kinds)
-        )
+        asked = what_are_they(ports, [tool.object.region], frame_id=tool.object.frame_id)
         answered = yield asked
         if not answered.ok:
             return answered

@@ -9,11 +9,11 @@ from typing import Any
 from vlm_bt.leaves.context import Ports
 from vlm_bt.leaves.finding import named
 from vlm_bt.leaves.leaf import Input, Leaf, Output, Steps
-from vlm_bt.leaves.looking import label_of, look_and_claim
+from vlm_bt.leaves.looking import label_of, look_and_claim, what_are_they
 from vlm_bt.ports import Ticket
 from vlm_bt.sentences import plural, split
 from vlm_bt.types import Answer, Count, Outcome
-from vlm_bt.vision.requests import Classify, Segment, Segmented
+from vlm_bt.vision.geometry import Segment, Segmented
 
 UNKNOWN = "unknown tool"
 
@@ -72,9 +72,7 @@ class CountItems(Leaf):
             labels += known
             if len(regions) <= len(known):
                 continue
-            ticket: Ticket[tuple[Answer, ...]] = ports.vision.submit(
-                Classify(memory.frame_id, regions, ports.kinds, error_rate=ports.error_rate)
-            )
+            ticket = what_are_they(ports, regions)
             answered = yield ticket
             if not answered.ok:
                 return answered

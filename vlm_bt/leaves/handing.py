@@ -8,7 +8,7 @@ from vlm_bt.leaves.leaf import Input, Leaf, Steps
 from vlm_bt.leaves.verifying import EMPTY_HAND_M
 from vlm_bt.ports import Ticket
 from vlm_bt.types import HeldObject, Outcome, PlaceSpot, Zone
-from vlm_bt.vision.requests import FindSpot
+from vlm_bt.vision.geometry import FindSpot
 
 HAND_OVER = "hand_over"
 """The topic of the question whose answer opens the fingers."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from vlm_bt.leaves.context import Ports
 from vlm_bt.ports import Ticket
+from vlm_bt.questions import WHAT_IS_IT, Choose, Look
 from vlm_bt.types import Answer, LocatedObject, Outcome
-from vlm_bt.vision.requests import Classify, Segment, Segmented
+from vlm_bt.vision.geometry import Segment, Segmented
 
 Step = Generator[Ticket[Any], Outcome, Outcome]
 
@@ -79,12 +80,29 @@ def apart(thing: LocatedObject, place: tuple[float, float]) -> float:
     return math.hypot(x - place[0], y - place[1])
 
 
-def claim(ports: Ports, things: list[LocatedObject], *, variant: int = 0, wording: int = 0) -> Step:
-    """Ask the model what each thing is. Fills `memory.claims` (first look) or resolves a second look for one thing."""
-    regions = tuple(thing.region for thing in things)
-    ticket: Ticket[tuple[Answer, ...]] = ports.vision.submit(
-        Classify(ports.memory.frame_id, regions, ports.kinds, variant, wording, ports.error_rate)
+def what_are_they(
+    ports: Ports,
+    regions: Sequence[int],
+    *,
+    frame_id: str = "",
+    variant: int = 0,
+    wording: int = 0,
+    error_rate: float | None = None,
+) -> Ticket[tuple[Answer, ...]]:
+    """Ask the model which of its kinds each thing is; another variant and wording is a second look.
+
+    Args:
+        regions: Indices into the segmentation of `frame_id`, the latest frame if not given.
+    """
+    frame_id, rate = frame_id or ports.memory.frame_id, ports.error_rate if error_rate is None else error_rate
+    return ports.vision.submit_all(
+        [Choose((Look(frame_id, index, variant),), WHAT_IS_IT, ports.kinds, wording, rate) for index in regions]
     )
+
+
+def claim(ports: Ports, things: list[LocatedObject]) -> Step:
+    """Ask the model what each thing is. Fills `memory.claims`."""
+    ticket = what_are_they(ports, [thing.region for thing in things])
     answered = yield ticket
     if answered.ok:
         for thing, answer in zip(things, ticket.value, strict=True):

@@ -6,7 +6,7 @@ from vlm_bt.leaves.context import Ports
 from vlm_bt.leaves.leaf import Input, Leaf, Output, Steps
 from vlm_bt.ports import Ticket
 from vlm_bt.types import Grasp, HeldObject, Outcome, PlaceSpot, VerifiedObject, Zone
-from vlm_bt.vision.requests import FindSpot, PlanGrasps
+from vlm_bt.vision.geometry import FindSpot, PlanGrasps
 
 SPOTS_TRIED = 4
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from vlm_bt.leaves.context import Ports
 from vlm_bt.leaves.leaf import Input, Leaf, Output, Steps
-from vlm_bt.leaves.looking import LET_GO_WITHIN_M, apart, look
-from vlm_bt.ports import Ticket
+from vlm_bt.leaves.looking import LET_GO_WITHIN_M, apart, look, what_are_they
 from vlm_bt.types import Answer, Detection, HeldObject, LocatedObject, Outcome, VerifiedObject, Zone
-from vlm_bt.vision.requests import Classify
 
 EMPTY_HAND_M = 0.0012
 COUNTED_AT_MOST = 3
@@ -57,9 +55,7 @@ class VerifyGrounding(Leaf):
     def _second_look(self, candidate: Detection, thing: LocatedObject) -> Steps:
         ports = self.ports
         rate = min(self.input("error_rate") or 1.0, ports.error_rate)
-        ticket: Ticket[tuple[Answer, ...]] = ports.vision.submit(
-            Classify(ports.memory.frame_id, (thing.region,), ports.kinds, variant=1, wording=1, error_rate=rate)
-        )
+        ticket = what_are_they(ports, [thing.region], variant=1, wording=1, error_rate=rate)
         answered = yield ticket
         if not answered.ok:
             return answered

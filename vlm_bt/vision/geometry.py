@@ -1,4 +1,4 @@
-"""What can be asked of the process that sees: typed questions to the model, and geometry that is too slow for a tick.
+"""What can be asked of depth alone: what stands out, how to grasp it, where it fits. Too slow for a tick.
 
 Regions are indices into the segmentation of the named frame.
 """
@@ -43,40 +43,6 @@ class Segmented:
 
 
 @dataclass(frozen=True)
-class Classify:
-    """Which of the options is each region? Answered by one `Answer` a region, with its calibrated set.
-
-    Attributes:
-        variant: Which crop of the region the model sees (see `scene.crops`): another one is a second look.
-        wording: Which wording of the prompts is used.
-    """
-
-    frame_id: str
-    regions: tuple[int, ...]
-    options: tuple[str, ...]
-    variant: int = 0
-    wording: int = 0
-    error_rate: float = 0.01
-
-
-@dataclass(frozen=True)
-class IsTrue:
-    """Probability that the claim (a phrase such as "a tool with two handles") fits the region."""
-
-    frame_id: str
-    region: int
-    claim: str
-
-
-@dataclass(frozen=True)
-class Describe:
-    """A phrase for the region made of the attributes that the model is sure of, never of a kind's name."""
-
-    frame_id: str
-    region: int
-
-
-@dataclass(frozen=True)
 class PlanGrasps:
     """Ranked top-down grasps for one region: a tuple of `Grasp`."""
 
@@ -102,5 +68,4 @@ class FindSpot:
     avoid: tuple[tuple[float, float], ...] = field(default=())
 
 
-Request = Segment | Classify | IsTrue | Describe | PlanGrasps | FindSpot
-MODEL_REQUESTS = (Classify, IsTrue, Describe)
+GeometryRequest = Segment | PlanGrasps | FindSpot
