@@ -43,7 +43,7 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
     Raises:
         ModelError: A file that the index names is missing, or the index cannot be read.
     """
-    for name in ("model.safetensors", "open_clip_model.safetensors"):
+    for name in ("model.safetensors", "open_clip_model.safetensors", "open_clip_pytorch_model.safetensors"):
         if (folder / name).is_file():
             return (folder / name,)
         index = folder / f"{name}.index.json"
