@@ -30,7 +30,7 @@ def vlm_bt(*arguments, cwd=HERE, timeout=100):
             ["run", "organise_workbench", "--human", "scripted:nowhere.yaml", "--items", "0"],
             "nowhere.yaml: cannot be read",
         ),
-        (["run", "organise_workbench", "--set", "model.weights=nowhere"], "no model in nowhere"),
+        (["run", "organise_workbench", "--set", "vision.models.shipped.weights=nowhere"], "no model in nowhere"),
         (["run", "organise_workbench", "--set", "arm.robot=r2d2"], "robot 'r2d2' is not known"),
         (["run", "organise_workbench", "--items", "many"], "valid integer"),
         (["skills", "pik"], "did you mean 'pick'?"),

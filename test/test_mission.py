@@ -169,7 +169,7 @@ def test_corrupt_weights_are_a_clear_error(tmp_path):
         stream.seek(100_000)
         stream.write(b"\x00\x01\x02\x03")
     with (
-        mission(tmp_path / "out", kinds=["screw"], model__weights=str(copy)) as built,
+        mission(tmp_path / "out", kinds=["screw"], vision__models__shipped__weights=str(copy)) as built,
         pytest.raises(ModelError, match=r"is corrupt: its sha256 begins .*vlm-bt train embedded"),
     ):
         built.run()

@@ -1,16 +1,19 @@
 """The service with its real worker process, on a picture of the simulated bench."""
 
+import os
+import signal
+
 import pytest
 from fakes import CrankClock, ListRecorder
 
 from vlm_bt.errors import ModelError
 from vlm_bt.frames import FrameStore
+from vlm_bt.questions import WHAT_IS_IT, Choose, Describe, IsTrue, Look
 from vlm_bt.simulation.scenario import ZONES, Scenario
-from vlm_bt.vision.requests import Classify, Describe, IsTrue, PlanGrasps, Segment
+from vlm_bt.vision.geometry import PlanGrasps, Segment
 from vlm_bt.vision.service import VisionService
 from vlm_bt.vision.vocabulary import KINDS
-from vlm_bt.vision.weights import embedded_calibration, embedded_directory
-from vlm_bt.vision.worker import WorkerSettings
+from vlm_bt.vision_settings import VisionSettings
 
 CONTAINERS = tuple(zone for zone in ZONES if zone.container)
 
@@ -29,16 +32,20 @@ def bench():
     frames.close()
 
 
-def service_on(frames, clock, calibration=None, **options):
-    settings = WorkerSettings(str(embedded_directory()), str(calibration or embedded_calibration()), CONTAINERS)
-    return VisionService(settings, frames, clock, ListRecorder(), **options)
+def service_on(frames, clock, **changes):
+    settings = VisionSettings.model_validate({"models": {"shipped": {"backend": "embedded", **changes}}})
+    return VisionService(settings, CONTAINERS, frames, clock, ListRecorder())
+
+
+def what(frame, index):
+    return Choose((Look(frame, index),), WHAT_IS_IT, KINDS)
 
 
 @pytest.fixture(scope="module")
 def running(bench):
     clock = CrankClock()
     service = service_on(bench[0], clock)
-    assert service.wait_ready().calibrated
+    assert service.wait_ready()["shipped"].calibrated
     yield service, clock, bench[1]
     service.close()
 
@@ -62,17 +69,18 @@ def test_depth_finds_what_lies_there(running):
 def test_the_model_is_sure_of_a_tape_measure_and_says_with_which_model(running):
     found = answer(running, Segment(running[2])).value
     tape = max(found.regions, key=lambda region: region.footprint.height_m)
-    (said,) = answer(running, Classify(running[2], (tape.index,), KINDS)).value
+    said = answer(running, what(running[2], tape.index)).value
     assert said.plausible == ("tape measure",) and said.calibrated and said.model
 
 
 def test_a_claim_gets_a_probability_and_a_region_a_description(running):
     found = answer(running, Segment(running[2])).value
     tape = max(found.regions, key=lambda region: region.footprint.height_m)
-    true = answer(running, IsTrue(running[2], tape.index, "tape measure")).value
-    false = answer(running, IsTrue(running[2], tape.index, "combination wrench")).value
+    looks = (Look(running[2], tape.index),)
+    true = answer(running, IsTrue(looks, "tape measure")).value.probabilities[0]
+    false = answer(running, IsTrue(looks, "combination wrench")).value.probabilities[0]
     assert 0.0 <= false < true <= 1.0
-    assert answer(running, Describe(running[2], tape.index)).value.startswith(("a ", "an "))
+    assert answer(running, Describe(looks)).value.text.startswith(("a ", "an "))
 
 
 def test_grasps_come_ranked(running):
@@ -112,12 +120,14 @@ def test_a_worker_that_dies_loses_its_answers_is_replaced_and_works_again(bench)
     service = service_on(frames, clock)
     try:
         service.wait_ready()
-        service._process.kill()
-        service._process.join()
-        assert answer((service, clock, frame), Segment(frame)).outcome.reason == "model_lost"
-        assert service.restarts == 1
-        service.wait_ready()
         assert answer((service, clock, frame), Segment(frame)).outcome.ok
+        ticket = service.submit(what(frame, 0))
+        os.kill(service.lanes["shipped"].pid, signal.SIGKILL)
+        while ticket.outcome is None:
+            clock.advance()
+            service.settle(clock.tick)
+        assert ticket.outcome.reason == "model_lost" and service.restarts == 1
+        assert answer((service, clock, frame), what(frame, 0)).outcome.ok
     finally:
         service.close()
 
@@ -126,18 +136,19 @@ def test_a_worker_that_dies_loses_its_answers_is_replaced_and_works_again(bench)
 def test_without_a_calibration_nothing_is_surer_than_unsure(bench, tmp_path):
     frames, frame = bench
     clock = CrankClock()
-    service = service_on(frames, clock, tmp_path / "none.json")
+    service = service_on(frames, clock, calibration=tmp_path / "none.json")
     try:
-        ready = service.wait_ready()
+        ready = service.wait_ready()["shipped"]
         assert not ready.calibrated and "no calibration" in ready.note
-        (said,) = answer((service, clock, frame), Classify(frame, (0,), KINDS)).value
+        assert answer((service, clock, frame), Segment(frame)).outcome.ok
+        said = answer((service, clock, frame), what(frame, 0)).value
         assert not said.calibrated and len(said.plausible) > 1
     finally:
         service.close()
 
 
 def test_missing_weights_are_a_clear_error(bench, tmp_path):
-    service = VisionService(WorkerSettings(str(tmp_path), "none", ()), bench[0], CrankClock(), ListRecorder())
+    service = service_on(bench[0], CrankClock(), weights=tmp_path)
     try:
         with pytest.raises(ModelError, match=r"no model in .*manifest\.json is missing"):
             service.wait_ready()

@@ -6,9 +6,11 @@ the clock stands still until the answers that are due have come.
 
 from __future__ import annotations
 
+import atexit
 import math
 import threading
 import time
+import weakref
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -114,6 +116,9 @@ class VisionService:
                 patience_s=model.patience_s,
                 start_within_s=model.start_within_s,
             )
+        # A service that nobody closed, such as one of a mission that could not be built, must not outlive the program.
+        self._end_lanes = weakref.finalize(self, _close, tuple(self.lanes.values()))
+        atexit.register(self._end_lanes)
         self._open: dict[int, _Open] = {}
         self._unsent: list[_Open] = []
         self._cancelled: list[int] = []
@@ -196,8 +201,8 @@ class VisionService:
         for entry in list(self._open.values()):
             entry.group.ticket.fail(Outcome("cancelled", "the vision service is closed"))
         self._open.clear()
-        for lane in self.lanes.values():
-            lane.close()
+        self._end_lanes()
+        atexit.unregister(self._end_lanes)
         for number in list(self._pinned):
             self._unpin(number)
 
@@ -436,3 +441,8 @@ class VisionService:
             deadline_s = entry.asker.deadline_s
             if deadline_s is not None and now_s > deadline_s and entry.number in self._open:
                 self._fail(entry, Outcome("timed_out", f"{entry.lane} gave no answer to {entry.group.kind} in time"))
+
+
+def _close(lanes: tuple[Lane, ...]) -> None:
+    for lane in lanes:
+        lane.close()
