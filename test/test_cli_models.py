@@ -259,10 +259,11 @@ def test_pull_fetches_what_is_pinned_and_prints_hashes_that_then_hold(tmp_path, 
     assert Path(entry["folders"][0]).name == COMMIT
 
 
-def test_pull_names_a_hub_that_cannot_be_reached_and_a_model_with_nothing_to_fetch(tmp_path):
+def test_pull_names_a_commit_that_the_hub_lacks_and_a_model_with_nothing_to_fetch(tmp_path, repository):
     large = {"backend": "chat", "checkpoint": "org/tiny", "model_revision": COMMIT, "cache": str(tmp_path / "hub")}
     config = configured(tmp_path, {"models": {"large": large, "shipped": {"backend": "embedded"}}, "offline": False})
-    done = pulled(config, "http://127.0.0.1:9")
+    with serve_repository(repository, "org/tiny", "f" * 40) as (endpoint, _):
+        done = pulled(config, endpoint)
     assert done.returncode == 2
     assert f"org/tiny at {COMMIT[:12]} cannot be fetched" in done.stderr and "Traceback" not in done.stderr
-    assert "has nothing to fetch: it is a embedded model" in refused("pull", "shipped", "--config", config)
+    assert "has nothing to fetch: its backend is embedded" in refused("pull", "shipped", "--config", config)

@@ -250,3 +250,17 @@ def test_copies_of_the_weights_in_other_forms_are_left_out(folder):
     (folder / "onnx" / "config.json").write_text("{}")
     assert locate(str(folder), model_revision=None).revision == before
     assert "onnx/*" in checkpoints.ELSEWHERE
+
+
+def test_what_is_here_is_not_asked_of_a_hub(tmp_path, monkeypatch):
+    import huggingface_hub
+
+    fetch, offline = huggingface_hub.snapshot_download, []
+    monkeypatch.setattr(
+        huggingface_hub,
+        "snapshot_download",
+        lambda *names, **how: offline.append(how["local_files_only"]) or fetch(*names, **how),
+    )
+    snapshot = hub_cache(tmp_path)
+    assert locate("org/tiny", model_revision=COMMIT, cache=tmp_path, offline=False).folder == snapshot
+    assert offline == [True]

@@ -146,6 +146,7 @@ def test_flash_attention_that_is_not_installed_is_never_fetched(folder):
         loading_options(settings(folder, attention="flash_attention_2"), "cuda:0")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler: apt-get install g++")
 def test_a_compiled_model_gives_the_same_answers(folder, plain, monkeypatch, tmp_path):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))

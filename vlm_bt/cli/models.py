@@ -84,7 +84,7 @@ def pull(
     vision = settings.load(config).vision
     parts = parts_of(_model(vision, name))
     if not parts:
-        raise ConfigError(f"{name} has nothing to fetch: it is a {vision.models[name].backend} model")
+        raise ConfigError(f"{name} has nothing to fetch: its backend is {vision.models[name].backend}")
     if vision.offline and not online:
         raise ConfigError("the configuration says offline: true, so nothing is fetched; add --online to fetch now")
     for index, part in enumerate(parts):

@@ -71,7 +71,7 @@ def locate(
     for prefix in _PREFIXES:
         plain = plain.removeprefix(prefix)
     if folder is None:
-        folder = in_hub_cache(plain, pinned(plain, model_revision), cache, offline)
+        folder = _here_or_fetched(plain, pinned(plain, model_revision), cache, offline)
     ignored = check_safe(folder)
     read_headers(weight_files(folder))
     hashes = {file: sha256_of(folder / file, sha256.get(file)) for file in content_of(folder)}
@@ -107,6 +107,16 @@ def pinned(name: str, model_revision: str | None) -> str:
     return model_revision
 
 
+def _here_or_fetched(name: str, commit: str, cache: Path | None, offline: bool) -> Path:
+    # What a commit holds never changes, so a hub is not even asked for what is here.
+    try:
+        return in_hub_cache(name, commit, cache, True)
+    except ModelError:
+        if offline:
+            raise
+    return in_hub_cache(name, commit, cache, False)
+
+
 def in_hub_cache(name: str, commit: str, cache: Path | None, offline: bool) -> Path:
     """Folder of a repository's files at a commit; fetched unless `offline`.
 
@@ -133,7 +143,7 @@ def in_hub_cache(name: str, commit: str, cache: Path | None, offline: bool) -> P
                 f"{name} at {commit[:12]} is not on this machine{where}, and nothing is fetched while offline; run "
                 "`vlm-bt models pull NAME --online`, or name a folder that holds it"
             ) from error
-        raise ModelError(f"{name} at {commit[:12]} cannot be fetched ({type(error).__name__}: {error})") from error
+        raise ModelError(f"{name} at {commit[:12]} cannot be fetched ({_brief(error)})") from error
 
 
 def check_safe(folder: Path) -> tuple[str, ...]:
@@ -205,6 +215,10 @@ def _compare(name: str, folder: Path, hashes: Mapping[str, str], wanted: Mapping
                 f"{folder / file} is not what the configuration pins: its sha256 begins {hashes[file][:12]}, "
                 f"the configuration says {digest[:12]}; fetch it again, or if the change is meant, pin the new hash"
             )
+
+
+def _brief(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
 def _json(path: Path) -> Any:
