@@ -23,12 +23,7 @@ def mission(
     for key, value in changes.items():
         chosen = changed(chosen, key.replace("__", "."), value)
     path = tree if isinstance(tree, Path) else share_dir("trees") / f"{tree}.yaml"
-    before = app.scenario_of
-    app.scenario_of = lambda s, n: (lay_out or (lambda scenario: scenario))(before(s, n))
-    try:
-        return app.build(chosen, path, seed=seed, human=human, out=out)
-    finally:
-        app.scenario_of = before
+    return app.build(chosen, path, seed=seed, human=human, out=out, lay_out=lay_out)
 
 
 def visited(*visits: tuple[float, float]):

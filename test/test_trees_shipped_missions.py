@@ -45,22 +45,16 @@ def fetched(tmp_path_factory):
     from vlm_bt import app, settings
     from vlm_bt.cli.run import changed
 
-    before, chosen = app.scenario_of, changed(settings.load(), "simulation.kinds", WRENCHES)
-    app.scenario_of = lambda s, n: one_large(before(s, n))
-    try:
-        inputs = {"kind": "adjustable wrench", "size": "largest"}
-        built = app.build(
-            chosen, share_dir("trees") / "fetch_tool.yaml", seed=11, human="scripted", inputs=inputs, out=out
-        )
-    finally:
-        app.scenario_of = before
-    with built:
+    chosen = changed(settings.load(), "simulation.kinds", WRENCHES)
+    inputs = {"kind": "adjustable wrench", "size": "largest"}
+    tree = share_dir("trees") / "fetch_tool.yaml"
+    with app.build(chosen, tree, seed=11, human="scripted", inputs=inputs, out=out, lay_out=one_large) as built:
         result = built.run(
             lambda now: seen.append(
-                (now.sim_s, built.world.arm.phase, built.world.monitor.read().ok, built.world.taken)
+                (now.sim_s, built.site.world.arm.phase, built.site.world.monitor.read().ok, built.site.world.taken)
             )
         )
-        return result, out, seen, built.world.taken
+        return result, out, seen, built.site.world.taken
 
 
 @pytest.mark.timeout(120)
@@ -104,9 +98,9 @@ def test_what_nobody_takes_is_put_back_where_it_lay(tmp_path, human, outcome):
     script.write_text(f"hand_over: {{anything else: {PUT_IT_BACK}}}\n")
     who = f"scripted:{script}" if human == "refusing" else human
     with mission(tmp_path / "out", kinds=["pliers"], tree="hand_over", human=who) as built:
-        began = built.truth.positions()[0]
+        began = built.site.truth.positions()[0]
         result = built.run()
-        ended = built.truth.positions()[0]
+        ended = built.site.truth.positions()[0]
     assert (result.outcome, result.handed_over, result.score["on_floor"]) == (outcome, 0, 0)
     assert ended.on_bench and ended.z < 0.03
     assert abs(ended.x - began.x) + abs(ended.y - began.y) < 0.10
@@ -118,7 +112,7 @@ def test_the_scorer_is_not_fooled_by_a_person_who_says_they_have_it_and_does_not
     with mission(tmp_path, kinds=["pliers"], tree="hand_over") as built:
         built.human.onlooker = lambda question, reply: None
         result = built.run()
-    assert result.handed_over == 0 and built.world.taken == ()
+    assert result.handed_over == 0 and built.site.world.taken == ()
 
 
 class Ports(SimpleNamespace):
@@ -279,7 +273,7 @@ def test_the_bench_is_inspected_with_as_many_questions_as_it_may_ask_and_no_moti
 def test_loose_screws_go_into_the_bin_and_nothing_else_is_touched(tmp_path):
     with mission(tmp_path, kinds=["screw", "screw", "tape measure"], tree="clear_small_parts") as built:
         result = built.run()
-        ends = {one.name: one for one in built.truth.score(built._settings.zones()).details}
+        ends = {one.name: one for one in built.site.truth.score(built._settings.zones()).details}
     assert result.outcome == "done", result.detail
     assert (result.unverified_motions, result.false_motions) == (0, 0)
     assert ends["screw_1"].zone == ends["screw_2"].zone == "parts_bin"

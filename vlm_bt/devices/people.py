@@ -12,6 +12,7 @@ from typing import Any, TextIO
 import yaml
 
 from vlm_bt.errors import ConfigError
+from vlm_bt.places import share_dir
 from vlm_bt.ports import Clock, Recorder, Ticket
 from vlm_bt.types import Question, Reply
 
@@ -204,6 +205,11 @@ class TerminalHuman(Channel):
     def _listen(self, source: TextIO) -> None:
         for line in source:
             self._typed.put(line)
+
+
+def script_path(script: str, *, shipped: bool) -> Path:
+    """Where a script lies: among the shipped configuration, or where a person says."""
+    return share_dir("config") / script if shipped else Path(script)
 
 
 def load_script(path: Path) -> Mapping[str, Any]:

@@ -1,23 +1,18 @@
-"""Wires a mission together: the only place that knows concrete classes."""
+"""Wires a mission together: the executive and everything inside it, on any site."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
-from vlm_bt.clocks import LockstepClock
-from vlm_bt.devices.people import Channel, ScriptedHuman, SilentHuman, TerminalHuman, load_script
-from vlm_bt.errors import ConfigError
-from vlm_bt.executive import Executive, Snapshot
+from vlm_bt.app.result import Progress, Result
+from vlm_bt.app.site import Site
+from vlm_bt.executive import Executive, Snapshot, Subscriber
 from vlm_bt.frames import FrameStore
 from vlm_bt.leaves.context import Memory, Ports, ToolKnowledge
-from vlm_bt.leaves.handing import HAND_OVER
 from vlm_bt.leaves.table import LEAVES
 from vlm_bt.ledger import Ledger, VerifiedArm
-from vlm_bt.places import share_dir
 from vlm_bt.recording.pictures import from_array, question_picture, save_png
 from vlm_bt.recording.record import McapRecorder
 from vlm_bt.recording.report import write_report
@@ -25,114 +20,62 @@ from vlm_bt.recording.subscriber import RecordingSubscriber
 from vlm_bt.scene.facts import Facts
 from vlm_bt.scene.tracking import Tracker
 from vlm_bt.settings import Settings
-from vlm_bt.simulation.scenario import Scenario
-from vlm_bt.simulation.truth import Truth
-from vlm_bt.simulation.witness import WitnessedArm
-from vlm_bt.simulation.world import World
 from vlm_bt.tree.compile import compile_tree
 from vlm_bt.tree.load import TreeSource, load_tree, skill_folders
-from vlm_bt.types import Outcome, Question, Reply
+from vlm_bt.types import Outcome, Question
 from vlm_bt.vision.service import VisionService
 from vlm_bt.vision.vocabulary import KINDS
 
 COMES_TO_REST_S = 1.0
 
 
-@dataclass(frozen=True)
-class Progress:
-    """Where a running mission stands."""
-
-    tick: int
-    sim_s: float
-    wall_s: float
-    node: str
-    sorted: int
-    items_seen: int
-    questions: int
-    model_wait_s: float
-    motions: int
-
-
-@dataclass(frozen=True)
-class Result:
-    """How a mission ended. `score` and `false_motions` come from the scorer, which alone sees the truth."""
-
-    outcome: str
-    detail: str
-    score: Mapping[str, int]
-    questions: int
-    motions: int
-    unverified_motions: int
-    false_motions: int
-    ticks: int
-    tick_ms: Mapping[str, float]
-    sim_s: float
-    wall_s: float
-    model_queries: int
-    model_wait_s: float
-    trace_sha256: str
-    safe: bool
-    report: Path
-    closing: str = ""
-    handed_over: int = 0
-    false: tuple[Mapping[str, str], ...] = field(default=())
-
-    @property
-    def exit_code(self) -> int:
-        return {"done": 0, "interrupted": 130}.get(self.outcome, 1)
-
-    def json(self) -> dict[str, Any]:
-        row = asdict(self)
-        row["report"] = str(self.report)
-        row["score"] = dict(self.score)
-        row["false"] = [dict(pick) for pick in self.false]
-        return row
-
-
 class Mission:
-    """One mission on one simulated bench, from build to report. Use as a context manager, or call `close`."""
+    """One mission, from build to report. Use as a context manager, or call `close`. It owns its site.
+
+    Args:
+        human: Who answers, as the site knows them.
+        inputs: The tree's inputs as YAML text by name.
+        seed: Of the site, for the record.
+        subscribers: See every tick, after the recorder.
+    """
 
     def __init__(
         self,
         settings: Settings,
         tree: Path,
+        site: Site,
+        frames: FrameStore,
         *,
-        seed: int,
-        realtime: bool,
         human: str,
         inputs: Mapping[str, str],
         out: Path,
+        seed: int = 0,
+        subscribers: tuple[Subscriber, ...] = (),
     ) -> None:
         self._began_s = time.perf_counter()
         self._settings = settings
         self._interrupted = False
         self._out = out
-        self.frames = FrameStore()
-        self.clock = LockstepClock(settings.mission.tick_s, realtime=realtime)
+        self.site = site
+        self.frames = frames
+        self.clock = site.clock
         zones = settings.zones()
         source = load_tree(tree, LEAVES, skills_dirs=skill_folders(settings.skills), allow=settings.allow)
         given = source.parse_inputs(inputs)
         out.mkdir(parents=True, exist_ok=True)
         self.recorder = McapRecorder(out / "mission.mcap", self.frames, lambda: self.clock.now_s)
         self._record_start(settings, source, seed, inputs)
+        self.human = site.person(human, self.recorder, self._question_picture)
         containers = [zone for zone in zones.values() if zone.container]
-        self.vision = VisionService(settings.vision, containers, self.frames, self.clock, self.recorder)
-        self.world = World(
-            scenario_of(settings, seed),
-            self.frames,
-            robot=settings.arm.robot,
-            staged=settings.simulation.staged_events,
+        self.vision = VisionService(
+            settings.vision, containers, self.frames, self.clock, self.recorder, lockstep=site.lockstep
         )
-        self.truth = Truth(self.world)
-        self.human = self._person(human)
-        self.human.onlooker = self._person_acts
         self.ledger = Ledger(self.clock, self.recorder, settings.mission.verdict_max_age_s)
-        self.witness = WitnessedArm(self.world.arm, lambda place: self.truth.kind_at(*place))
-        self.arm = VerifiedArm(self.witness, self.ledger, self.clock, self.recorder)
+        self.arm = VerifiedArm(site.arm, self.ledger, self.clock, self.recorder)
         self.memory = Memory(Tracker(), Facts())
         ports = Ports(
             clock=self.clock,
-            camera=self.world.cameras,
+            camera=site.camera,
             frames=self.frames,
             vision=self.vision,
             arm=self.arm,
@@ -140,7 +83,7 @@ class Mission:
             recorder=self.recorder,
             ledger=self.ledger,
             memory=self.memory,
-            monitors={"workspace": self.world.monitor},
+            monitors=site.monitors,
             zones=zones,
             knowledge={kind: ToolKnowledge(kind, **known.model_dump()) for kind, known in settings.tools.items()},
             kinds=KINDS,
@@ -149,16 +92,14 @@ class Mission:
         self.compiled = compile_tree(source, ports, given, namespace=f"mission_{seed}")
         self._subscriber = RecordingSubscriber(self.recorder)
         self.executive = Executive(
-            self.compiled.root, self.clock, self.arm, [self._subscriber], settings.mission.time_limit_s
+            self.compiled.root,
+            self.clock,
+            self.arm,
+            [self._subscriber, *subscribers],
+            settings.mission.time_limit_s,
         )
-        period_s = settings.mission.tick_s
         self.clock.connect(
-            (
-                lambda tick: self.vision.flush(),
-                lambda tick: self.world.advance(period_s),
-                self.vision.settle,
-                self.human.settle,
-            ),
+            (lambda tick: self.vision.flush(), site.step, self.vision.settle, self.human.settle),
             slow_down=lambda: self.human.waiting,
         )
 
@@ -185,7 +126,7 @@ class Mission:
         self.vision.close()
         self.human.close()
         self.recorder.close()
-        self.world.close()
+        self.site.close()
         self.frames.close()
 
     def __enter__(self) -> Mission:
@@ -217,22 +158,15 @@ class Mission:
             if not self.arm.state.moving:
                 break
             self.clock.advance()
-        score = self.truth.score(self._settings.zones())
-        false = [pick for pick in self.witness.picks if pick.false]
+        judged = self.site.judge(self._settings.zones())
         result = Result(
             outcome="interrupted" if self._interrupted else "done" if ended.ok else ended.reason,
             detail=ended.detail,
-            score={
-                "items": score.items,
-                "sorted": score.sorted,
-                "wrong_zone": score.wrong_zone,
-                "on_floor": score.on_floor,
-                "unsorted": score.unsorted,
-            },
+            score=judged.score,
             questions=len(self.memory.questions),
             motions=self.arm.motions,
             unverified_motions=self.arm.unverified_motions,
-            false_motions=len(false),
+            false_motions=len(judged.false),
             ticks=self.clock.tick,
             tick_ms=self.executive.tick_ms(),
             sim_s=round(self.clock.now_s, 3),
@@ -243,8 +177,8 @@ class Mission:
             safe=not self.arm.state.moving,
             report=self._out / "report.html",
             closing=str(self.compiled.outputs().get("report") or ""),
-            handed_over=score.handed_over,
-            false=tuple({"as": pick.label, "is": pick.real} for pick in false),
+            handed_over=judged.handed_over,
+            false=tuple({"as": label, "is": real} for label, real in judged.false),
         )
         self.recorder.write("result", result.json())
         self.recorder.close()
@@ -257,28 +191,6 @@ class Mission:
         )
         self.recorder.write("tree", {"path": str(source.path.name), "text": source.text})
 
-    def _person(self, human: str) -> Channel:
-        channel, _, script = human.partition(":")
-        if channel == "silent":
-            return SilentHuman(self.clock, self.recorder)
-        if channel == "scripted":
-            path = Path(script) if script else share_dir("config") / self._settings.human.script
-            return ScriptedHuman(self.clock, self.recorder, load_script(path), lambda place: self.truth.kind_at(*place))
-        if channel == "terminal":
-            return TerminalHuman(self.clock, self.recorder, self._question_picture)
-        raise ConfigError(f"nobody answers by {human!r}; there are: terminal, scripted, scripted:FILE, silent")
-
-    def _person_acts(self, question: Question, reply: Reply | None) -> None:
-        """The simulated person does what the answers say: comes to take a thing, takes it, and goes away again."""
-        if question.topic != HAND_OVER or isinstance(self.human, SilentHuman):
-            return
-        if reply is None:
-            self.world.person_comes()
-            return
-        if not reply.silent and reply.text != question.default:
-            self.world.person_takes()
-        self.world.person_goes()
-
     def _question_picture(self, question: Question) -> Path | None:
         if not question.frame_id or question.mark is None:
             return None
@@ -287,32 +199,3 @@ class Mission:
         picture = from_array(self.frames.get(question.frame_id).rgb)
         save_png(question_picture(picture, (box.x0, box.y0, box.x1, box.y1)), path)
         return path
-
-
-def scenario_of(settings: Settings, seed: int) -> Scenario:
-    """The bench that a seed lays out."""
-    simulation = settings.simulation
-    return Scenario.from_seed(seed, simulation.items, kinds=simulation.kinds)
-
-
-def build(
-    settings: Settings,
-    tree: Path,
-    *,
-    seed: int = 7,
-    speed: str = "max",
-    human: str = "terminal",
-    inputs: Mapping[str, str] | None = None,
-    out: Path,
-) -> Mission:
-    """A mission ready to run.
-
-    Args:
-        human: "terminal", "silent", "scripted" or "scripted:FILE".
-        inputs: The tree's inputs as YAML text by name.
-        out: Folder for record and report; made if missing.
-
-    Raises:
-        TreeError, ConfigError, ModelError, DrawingError.
-    """
-    return Mission(settings, tree, seed=seed, realtime=speed == "realtime", human=human, inputs=inputs or {}, out=out)

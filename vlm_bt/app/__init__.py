@@ -1,0 +1,46 @@
+"""Where everything is put together: the only room that knows concrete classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from vlm_bt.app.mission import Mission
+from vlm_bt.app.result import Progress, Result
+from vlm_bt.app.simulated import LayOut, SimulatedSite
+from vlm_bt.frames import FrameStore
+from vlm_bt.settings import Settings
+
+__all__ = ["Mission", "Progress", "Result", "SimulatedSite", "build"]
+
+
+def build(
+    settings: Settings,
+    tree: Path,
+    *,
+    seed: int = 7,
+    speed: str = "max",
+    human: str = "terminal",
+    inputs: Mapping[str, str] | None = None,
+    out: Path,
+    lay_out: LayOut | None = None,
+) -> Mission:
+    """A mission on a simulated bench, ready to run.
+
+    Args:
+        human: "terminal", "silent", "scripted" or "scripted:FILE".
+        inputs: The tree's inputs as YAML text by name.
+        out: Folder for record and report; made if missing.
+        lay_out: Changes the bench that the seed laid out.
+
+    Raises:
+        TreeError, ConfigError, ModelError, DrawingError.
+    """
+    frames = FrameStore()
+    site = SimulatedSite(settings, frames, seed, realtime=speed == "realtime", lay_out=lay_out)
+    try:
+        return Mission(settings, tree, site, frames, human=human, inputs=inputs or {}, out=out, seed=seed)
+    except BaseException:
+        site.close()
+        frames.close()
+        raise
