@@ -76,6 +76,28 @@ def test_a_paused_mission_holds_the_arm_and_ticks_nothing():
     assert len(root.plan) == 50 and driver.told[0] == "hold"
 
 
+def test_a_pause_counts_against_no_limit_and_a_guard_that_holds_keeps_holding():
+    class Postponed(Scripted):
+        late_s = 0.0
+
+        def postpone(self, seconds):
+            self.late_s += seconds
+
+    root = Postponed()
+    executive, clock, driver, arm = house(root, time_limit_s=3.0)
+    arm.hold()
+    plan = {5: executive.pause, 25: executive.resume, 40: lambda: executive.abort("enough")}
+    executive.run(lambda snapshot: plan.get(snapshot.tick, lambda: None)())
+    assert root.late_s == pytest.approx(20 * clock.period_s)
+    assert driver.told.count("hold") == 2 and "resume" not in driver.told
+
+
+def test_after_a_pause_the_arm_goes_on():
+    executive, _, driver, _ = house(Scripted(), time_limit_s=1.0)
+    executive.run(lambda snapshot: {2: executive.pause, 4: executive.resume}.get(snapshot.tick, lambda: None)())
+    assert driver.told[:2] == ["hold", "resume"]
+
+
 def test_a_snapshot_names_each_node_whose_status_changed_by_its_place_in_the_tree():
     root = py_trees.composites.Sequence(
         "root", memory=True, children=[Scripted(Status.SUCCESS), Scripted(Status.RUNNING, Status.SUCCESS)]

@@ -5,8 +5,64 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+STILL_AT_MOST_S = 0.5
+"""A clock that stands still longer does not keep the executive from its next tick."""
+
 BetweenTicks = Callable[[int], None]
 """Called with the number of the tick that comes next."""
+
+
+class WallClock:
+    """Real time: a tick every period, and what happens between ticks takes place meanwhile.
+
+    A tick that came late is not made up for: the next one comes a period after it.
+
+    Args:
+        now: Tells the time in seconds; it may stand still or jump, as simulated time of another program does.
+        wait: Lets at most so many seconds of real time pass.
+    """
+
+    def __init__(
+        self,
+        period_s: float,
+        *,
+        now: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._period_s = period_s
+        self._now = now
+        self._wait = wait
+        self._began_s = now()
+        self._tick = 0
+        self._steps: Sequence[BetweenTicks] = ()
+        self._next_s = self._began_s + period_s
+
+    def connect(self, steps: Sequence[BetweenTicks], slow_down: Callable[[], bool]) -> None:
+        """Say what happens between ticks, in this order."""
+        self._steps = steps
+
+    @property
+    def now_s(self) -> float:
+        """Since the clock was made; never runs back."""
+        return max(0.0, self._now() - self._began_s)
+
+    @property
+    def tick(self) -> int:
+        return self._tick
+
+    @property
+    def period_s(self) -> float:
+        return self._period_s
+
+    def advance(self) -> None:
+        following = self._tick + 1
+        for step in self._steps:
+            step(following)
+        limit_s = time.monotonic() + STILL_AT_MOST_S
+        while (left_s := self._next_s - self._now()) > 0 and time.monotonic() < limit_s:
+            self._wait(min(left_s, self._period_s))
+        self._tick = following
+        self._next_s = max(self._next_s, self._now() - self._period_s) + self._period_s
 
 
 class LockstepClock:

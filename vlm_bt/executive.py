@@ -59,7 +59,8 @@ class Executive:
         self._nodes = tuple(walk(root))
         self._before: list[Status] = [Status.INVALID] * len(self._nodes)
         self._abort: str | None = None
-        self._paused = False
+        self._wants_pause = False
+        self._paused_s: float | None = None
         self.tick_s: list[float] = []
 
     def tick(self) -> None:
@@ -75,7 +76,8 @@ class Executive:
     def run(self, on_tick: Callable[[Snapshot], None] | None = None) -> Outcome:
         """Tick until the tree ends, the time is up or the mission is aborted. The arm stands still afterwards."""
         while True:
-            if not self._paused and self._abort is None:
+            self._hold_or_go_on()
+            if self._paused_s is None and self._abort is None:
                 self.tick()
             snapshot = self._snapshot()
             for subscriber in self._subscribers:
@@ -95,13 +97,16 @@ class Executive:
         self._abort = why
 
     def pause(self) -> None:
-        """Hold position and stop ticking until `resume`."""
-        self._paused = True
-        self._arm.hold()
+        """Before the next tick, hold position, and tick nothing until `resume`. Only sets a word: safe anywhere."""
+        self._wants_pause = True
 
     def resume(self) -> None:
-        self._paused = False
-        self._arm.resume()
+        """Go on; the time of the pause counts against no limit but the mission's own."""
+        self._wants_pause = False
+
+    @property
+    def paused(self) -> bool:
+        return self._paused_s is not None
 
     def safe_stop(self, why: str) -> None:
         """Interrupt the tree and stop the arm. Idempotent."""
@@ -115,6 +120,18 @@ class Executive:
             return {"p50": 0.0, "p99": 0.0, "p999": 0.0}
         p50, p99, p999 = np.percentile(np.asarray(self.tick_s) * 1e3, [50, 99, 99.9])
         return {"p50": round(float(p50), 3), "p99": round(float(p99), 3), "p999": round(float(p999), 3)}
+
+    def _hold_or_go_on(self) -> None:
+        if self._wants_pause and self._paused_s is None:
+            self._paused_s = self._clock.now_s
+            self._arm.hold("pause")
+        elif not self._wants_pause and self._paused_s is not None:
+            lasted_s, self._paused_s = self._clock.now_s - self._paused_s, None
+            for _, node in self._nodes:
+                postpone = getattr(node, "postpone", None)
+                if postpone is not None:
+                    postpone(lasted_s)
+            self._arm.resume("pause")
 
     def _ended(self) -> Outcome | None:
         if self._abort is not None:

@@ -133,6 +133,7 @@ class VerifiedArm:
         self.refused = 0
         self.unverified_motions = 0
         self._disabled = False
+        self._held_by: set[str] = set()
 
     def pick(self, tool: VerifiedObject, grasps: Sequence[Grasp]) -> Ticket[HeldObject]:
         verdict = self._ledger.judge(tool)
@@ -191,11 +192,14 @@ class VerifiedArm:
         self._record(named, "", "", "", ticket, None, None, "")
         return ticket
 
-    def hold(self) -> None:
+    def hold(self, by: str = "guard") -> None:
+        """Stand still until everybody who held it has let it go on."""
+        self._held_by.add(by)
         self._arm.hold()
 
-    def resume(self) -> None:
-        if not self._disabled:
+    def resume(self, by: str = "guard") -> None:
+        self._held_by.discard(by)
+        if not self._disabled and not self._held_by:
             self._arm.resume()
 
     def stop(self) -> None:
