@@ -62,7 +62,8 @@ class WallClock:
         while (left_s := self._next_s - self._now()) > 0 and time.monotonic() < limit_s:
             self._wait(min(left_s, self._period_s))
         self._tick = following
-        self._next_s = max(self._next_s, self._now() - self._period_s) + self._period_s
+        late_s = self._now() - self._next_s
+        self._next_s += self._period_s if late_s < self._period_s else late_s + self._period_s
 
 
 class LockstepClock:

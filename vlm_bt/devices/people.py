@@ -65,7 +65,7 @@ class Channel:
 
     def settle(self, tick: int) -> None:
         """Called by the clock between ticks."""
-        now_s = tick * self.clock.period_s
+        now_s = max(self.clock.now_s, tick * self.clock.period_s)
         for question, ticket, limit_s in list(self._open.values()):
             if ticket.outcome is None and now_s >= limit_s:
                 self._end(question, ticket, Reply(question.id, question.default, silent=True, stamp_s=now_s))
@@ -142,7 +142,7 @@ class ScriptedHuman(Channel):
             self._due.append((self.clock.now_s + after_s, question.id, text))
 
     def settle(self, tick: int) -> None:
-        now_s = tick * self.clock.period_s
+        now_s = max(self.clock.now_s, tick * self.clock.period_s)
         due = [entry for entry in self._due if entry[0] <= now_s + 1e-9]
         self._due = [entry for entry in self._due if entry[0] > now_s + 1e-9]
         for _, question_id, text in due:
@@ -193,7 +193,7 @@ class TerminalHuman(Channel):
         print("\n".join(lines), file=self._sink, flush=True)
 
     def settle(self, tick: int) -> None:
-        now_s = tick * self.clock.period_s
+        now_s = max(self.clock.now_s, tick * self.clock.period_s)
         while not self._typed.empty():
             text = self._typed.get_nowait()
             pending = [question for question, ticket, _ in self._open.values() if ticket.outcome is None]

@@ -43,6 +43,7 @@ LATENCY_S: Mapping[str, float] = {
 KEPT_CUTOUTS = 32
 """Frames whose things can still be asked about."""
 NEWS_S = 1.0
+_CLOSED = Outcome("cancelled", "the vision service is closed")
 
 
 @dataclass(eq=False)
@@ -124,6 +125,9 @@ class VisionService:
         self._cancelled: list[int] = []
         self._replies: dict[int, Reply] = {}
         self._pinned: dict[int, tuple[str, ...]] = {}
+        self._unanswered: dict[int, str] = {}
+        self._given_up: set[str] = set()
+        self._closed = False
         self._cutouts: OrderedDict[str, tuple[bytes, ...]] = OrderedDict()
         self._count = 0
         self.metrics = Metrics()
@@ -151,12 +155,12 @@ class VisionService:
                 waiting.setdefault(entry.lane, []).append(entry)
         self._unsent = []
         for name, entries in waiting.items():
+            self._unanswered.update({entry.number: name for entry in entries})
             self.lanes[name].post([self._job(entry) for entry in entries])
         for number in self._cancelled:
             # In simulation a batch must not depend on when the news of a cancel arrives.
-            if not self._lockstep and number in self._pinned:
-                for lane in self.lanes.values():
-                    lane.post(Cancel(number))
+            if not self._lockstep and number in self._unanswered:
+                self.lanes[self._unanswered[number]].post(Cancel(number))
         self._cancelled = []
 
     def settle(self, tick: int) -> None:
@@ -170,7 +174,7 @@ class VisionService:
             reply = self._replies.pop(entry.number, None)
             if reply is not None and entry.number in self._open:
                 self._hand_out(entry, reply, tick)
-        self._overdue(tick * self._clock.period_s)
+        self._overdue(max(self._clock.now_s, tick * self._clock.period_s))
 
     def wait_ready(self) -> dict[str, Ready]:
         """Wait until every process is up; what each model says of itself, by its name in the configuration.
@@ -197,20 +201,22 @@ class VisionService:
         )
 
     def close(self) -> None:
-        """Idempotent."""
+        """End every process; what is still open is cancelled, and so is what is asked from now on. Idempotent."""
+        self._closed = True
         for entry in list(self._open.values()):
-            entry.group.ticket.fail(Outcome("cancelled", "the vision service is closed"))
-        self._open.clear()
+            self._leave(entry.number)
+            entry.group.ticket.fail(_CLOSED)
         self._end_lanes()
         atexit.unregister(self._end_lanes)
-        for number in list(self._pinned):
-            self._unpin(number)
 
     def _submit(self, questions: tuple[Question | GeometryRequest, ...], *, alone: bool) -> Ticket[Any]:
         kind = type(questions[0]).__name__ if questions else "nothing"
         group = _Group(Ticket(kind), kind, [None] * len(questions), len(questions), alone)
         if not questions:
             group.ticket.resolve(())
+            return group.ticket
+        if self._closed:
+            group.ticket.fail(_CLOSED)
             return group.ticket
         asker = ASKER.get()
         entries: list[_Open] = []
@@ -228,8 +234,7 @@ class VisionService:
             return group.ticket
         for entry in entries:
             self._begin(entry)
-        numbers = [entry.number for entry in entries]
-        group.ticket = Ticket(kind, lambda: self._cancel(numbers))
+        group.ticket = Ticket(kind, lambda: self._cancel(entries))
         frame_id = entries[0].shown[0].handle.id if entries[0].shown else ""
         asked = plain(questions[0]) if alone else [plain(question) for question in questions]
         query = {"id": group.number, "kind": kind, "frame": frame_id, "asked": asked, "skill": asker.skill}
@@ -289,7 +294,8 @@ class VisionService:
     def _job(self, entry: _Open) -> Job:
         asker = entry.asker
         urgency = (float(asker.priority), math.inf if asker.deadline_s is None else asker.deadline_s)
-        group = self._clock.tick if self._lockstep else 0
+        # A guard does not wait for chatter that happens to share its batch.
+        group = self._clock.tick if self._lockstep else int(asker.priority)
         return Job(entry.number, entry.question, entry.shown, (float(group), *urgency), group, asker.reuse)
 
     def _make_room(self, entries: list[_Open]) -> Outcome | None:
@@ -305,19 +311,28 @@ class VisionService:
             self._row(entries[0]).failed["busy"] += len(entries)
             return Outcome("busy", f"{len(waiting)} questions wait for {lane} already")
         for entry in lesser[:too_many]:
-            self._fail(entry, Outcome("busy", f"gave way to a more urgent question to {lane}"))
+            if entry.number in self._open:
+                self._fail(entry, Outcome("busy", f"gave way to a more urgent question to {lane}"))
         return None
 
-    def _cancel(self, numbers: list[int]) -> None:
-        for number in numbers:
-            if self._open.pop(number, None) is not None:
-                self._replies.pop(number, None)
-                self._cancelled.append(number)
+    def _cancel(self, entries: Sequence[_Open]) -> None:
+        """By entry: a number changes when a question is handed to the next model."""
+        for entry in entries:
+            if entry.number in self._open:
+                self._leave(entry.number)
+                self._cancelled.append(entry.number)
+
+    def _leave(self, number: int) -> None:
+        """A question is under way no more. What a process still makes of a frame that is let go here is dropped."""
+        del self._open[number]
+        self._replies.pop(number, None)
+        for frame_id in self._pinned.pop(number):
+            self._frames.unpin(frame_id)
 
     def _fail(self, entry: _Open, outcome: Outcome) -> None:
         """This question and those asked together with it; the ticket ends, late answers are dropped."""
         self._row(entry).failed[outcome.reason] += 1
-        together = [other.number for other in self._open.values() if other.group is entry.group]
+        together = [other for other in self._open.values() if other.group is entry.group]
         self._cancel(together)
         entry.group.ticket.fail(outcome)
         failed = {"failed": outcome.reason, "text": outcome.detail}
@@ -335,11 +350,14 @@ class VisionService:
                         self._arrive(number, Failed(number, "model_lost", message.text))
                     if not message.for_good:
                         self._recorder.write("event", {"what": "model process restarted", "text": message.text})
+                    elif name not in self._given_up:
+                        self._given_up.add(name)
+                        self._recorder.write("event", {"what": "model given up", "model": name, "text": message.text})
                 elif isinstance(message, Sent):
                     self._recorder.write("event", {"what": "sent to a remote model", "model": name, **message.what})
 
     def _arrive(self, number: int, reply: Reply) -> None:
-        self._unpin(number)
+        self._unanswered.pop(number, None)
         if isinstance(reply, Done) and isinstance(reply.value, Cutouts):
             cutouts = reply.value
             self._cutouts[cutouts.frame_id] = cutouts.things
@@ -348,10 +366,6 @@ class VisionService:
             reply = Done(number, cutouts.value, reply.cost)
         if number in self._open:
             self._replies[number] = reply
-
-    def _unpin(self, number: int) -> None:
-        for frame_id in self._pinned.pop(number, ()):
-            self._frames.unpin(frame_id)
 
     def _await(self, entry: _Open) -> None:
         """Wait for one reply. The lane's own watch-dog ends the wait where the process is dead or hung."""
@@ -379,7 +393,7 @@ class VisionService:
         self._row(entry).add(took_ms, reply.cost)
         if not self._sure(entry, reply.value) and self._ask_next(entry, tick):
             return
-        del self._open[entry.number]
+        self._leave(entry.number)
         group = entry.group
         group.values[entry.index] = reply.value
         group.left -= 1
@@ -429,7 +443,7 @@ class VisionService:
             shown = self._shown(entry.question)
         except FrameGone:
             return False
-        del self._open[entry.number]
+        self._leave(entry.number)
         self._count += 1
         entry.number, entry.stage, entry.shown = self._count, entry.stage + 1, shown
         entry.due = self._due(tick, entry.question, entry.lane)
