@@ -12,12 +12,14 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
-from vlm_bt.errors import VlmBtError
+from vlm_bt.errors import ModelError, VlmBtError
 from vlm_bt.questions import (
     NAMES,
     YES_NO,
+    Caption,
     Choose,
     Counted,
+    Describe,
     Embed,
     Embedding,
     Ground,
@@ -25,6 +27,8 @@ from vlm_bt.questions import (
     HowMany,
     IsTrue,
     Question,
+    ReadOut,
+    ReadText,
     Result,
     name_of,
 )
@@ -32,6 +36,16 @@ from vlm_bt.types import Answer
 from vlm_bt.vision.model import Asked, Unsupported, VisionModel
 
 CLIP_SCALE = 100.0
+
+RESULTS: Mapping[type[Question], type[Result]] = {
+    Ground: Grounded,
+    IsTrue: Answer,
+    Choose: Answer,
+    HowMany: Counted,
+    Describe: Caption,
+    ReadText: ReadOut,
+    Embed: Embedding,
+}
 
 Parts = Callable[[Asked], list[Asked]]
 Join = Callable[[Asked, list[Result]], Result]
@@ -68,6 +82,7 @@ class Composed:
         replies = list(self.model.answer(flat)) if flat else []
         if len(replies) != len(flat):
             raise RuntimeError(f"the model gave {len(replies)} answers to {len(flat)} questions")
+        replies = [_checked(asked.question, reply) for asked, reply in zip(flat, replies, strict=True)]
         out: list[Result | VlmBtError] = []
         for asked, some in zip(batch, parts, strict=True):
             mine, replies = replies[: len(some)], replies[len(some) :]
@@ -95,6 +110,21 @@ class Composed:
         if kind in self.model.answers:
             return [asked]
         return self._ways[kind][0](asked) if kind in self._ways else []
+
+
+def _checked(question: Question, reply: Result | VlmBtError) -> Result | VlmBtError:
+    """What a model said, or the error that it makes no sense: it must neither be kept nor spoil its neighbours."""
+    if isinstance(reply, VlmBtError):
+        return reply
+    wanted, kind = RESULTS[type(question)], type(reply).__name__
+    if not isinstance(reply, wanted):
+        return ModelError(f"the model answered {name_of(question)} by {kind}; it must be {wanted.__name__}")
+    if isinstance(reply, Answer):
+        options = question.options if isinstance(question, Choose) else YES_NO
+        shares = (*reply.probabilities, reply.outside)
+        if reply.options != options or len(shares) != len(options) + 1 or not all(map(math.isfinite, shares)):
+            return ModelError(f"the model's probabilities {shares} of {reply.options} do not fit {options}")
+    return reply
 
 
 def _ground(asked: Asked) -> list[Asked]:

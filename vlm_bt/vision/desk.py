@@ -132,16 +132,19 @@ class Desk:
     ) -> list[FromProcess]:
         began(tuple(job.number for group in groups for job, _ in group))
         start = time.perf_counter()
+        short = ""
+        results: Sequence[Result | VlmBtError] = ()
         try:
             results = self._model.answer([group[0][1].asked for group in groups])
         except Exception as error:
             if not out_of_memory(error):
                 raise
-            if len(groups) == 1:
-                text = f"the memory does not suffice for one question ({error})"
-                return [Failed(job.number, "model_lost", text) for job, _ in groups[0]]
-            self._limit = max(1, len(groups) // 2)
-            half = len(groups) // 2
+            short = f"the memory does not suffice for one question ({error})"
+        # Out of the handler: the exception holds on to everything that the failed run had made.
+        if short and len(groups) == 1:
+            return [Failed(job.number, "model_lost", short) for job, _ in groups[0]]
+        if short:
+            half = self._limit = len(groups) // 2
             return self._ask(groups[:half], began) + self._ask(groups[half:], began)
         run_ms = (time.perf_counter() - start) * 1e3
         replies: list[FromProcess] = []

@@ -15,13 +15,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from multiprocessing.reduction import ForkingPickler
 
-from vlm_bt.vision.messages import Cancel, Done, Failed, FromProcess, Job, Ready, Worker
+from vlm_bt.vision.messages import Began, Cancel, Done, Failed, FromProcess, Job, Ready, Worker
 from vlm_bt.vision.process import serve
 
 WATCH_S = 0.05
 STARTS_IN_A_ROW = 3
 """So often it may die before it was ready; then it is given up."""
+_CHILDREN = threading.Lock()
+"""`multiprocessing` reaps every child whenever it starts one, which several threads must not do at once."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +71,13 @@ class Lane:
         self._outbox: deque[list[Job] | Cancel] = deque()
         self._inbox: deque[FromLane] = deque()
         self._under_way: set[int] = set()
+        self._begun: set[int] = set()
         self._state = threading.Condition()
+        self._sending = threading.Lock()
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
         self._progress_s = 0.0
+        self._silent = False
         self._closing = False
         self._writer = threading.Thread(target=self._write, name=f"vlm_bt-{name}-writer", daemon=True)
         self._keeper = threading.Thread(target=self._keep, name=f"vlm_bt-{name}-keeper", daemon=True)
@@ -90,9 +96,20 @@ class Lane:
             if self.gone:
                 numbers = (message.number,) if isinstance(message, Cancel) else tuple(job.number for job in message)
                 self._tell(Lost(numbers, self.gone, True))
-                return
-            self._outbox.append(message)
-            self._state.notify_all()
+            elif isinstance(message, Cancel) and self._withdraw(message.number):
+                self._tell(Failed(message.number, "cancelled", "cancelled before it was sent"))
+            else:
+                self._outbox.append(message)
+                self._state.notify_all()
+
+    def _withdraw(self, number: int) -> bool:
+        """Take a job back that was not sent yet, as while the process starts."""
+        for jobs in self._outbox:
+            for job in () if isinstance(jobs, Cancel) else jobs:
+                if job.number == number:
+                    jobs.remove(job)  # type: ignore[union-attr]
+                    return True
+        return False
 
     @property
     def has_news(self) -> bool:
@@ -100,6 +117,8 @@ class Lane:
 
     def take(self) -> list[FromLane]:
         """Everything that has arrived since the last call."""
+        # The keeper cannot watch while it reads, and a process may be stopped halfway through what it says.
+        self._watch()
         taken: list[FromLane] = []
         while self._inbox:
             taken.append(self._inbox.popleft())
@@ -125,6 +144,9 @@ class Lane:
             text, was_ready, refused = self._one_life()
             failures = 0 if was_ready else failures + 1
             for_good = refused or failures >= STARTS_IN_A_ROW
+            if not refused:
+                given_up = f"it was not ready after {failures} starts and is given up"
+                text = f"the process of {self.name} {text}; {given_up if for_good else 'it was started again'}"
             with self._state:
                 if self._closing:
                     return
@@ -149,56 +171,73 @@ class Lane:
             target=serve, args=(theirs, self._open_worker, self._threads), daemon=True, name=f"vlm_bt-{self.name}"
         )
         with self._state:
+            self._process, self._silent = process, False
+            self._begun.clear()
+        why, was_ready, refused = "", False, False
+        try:
+            with _CHILDREN:
+                # A child that is killed while it is being told what to do breaks the pipe it is told through.
+                process.start()
+            theirs.close()
             if self._closing:
+                process.kill()
+            why, was_ready, refused = self._listen(pipe)
+        except Exception as error:
+            why = f"could not be started or understood ({type(error).__name__}: {error})"
+            was_ready = self.ready is not None
+        finally:
+            with self._state:
+                self.ready, self._pipe, self._process = None, None, None
+            theirs.close()
+            code = _ended(process)
+            with self._sending:
                 pipe.close()
-                theirs.close()
-                return "closed", False, False
-            self._process = process
-        process.start()
-        theirs.close()
-        if self._closing:
-            process.kill()
+        if self._silent:
+            why = f"fell silent for {self._patience_s:g} s"
+        return why or f"died ({_words(code)})", was_ready, refused
+
+    def _listen(self, pipe: Connection) -> tuple[str, bool, bool]:
+        """Hand on what the process says until it ends or must be ended. Returns as `_one_life`; no why: it died."""
         started = self._progress_s = time.monotonic()
-        why, was_ready = "died", False
+        was_ready = False
         try:
             while True:
                 if pipe.poll(WATCH_S):
                     message: FromProcess = pipe.recv()
-                    self._progress_s = time.monotonic()
+                    if isinstance(message, Failed) and message.number == 0:
+                        return message.text, False, True
                     if isinstance(message, Ready):
                         was_ready = True
-                        with self._state:
-                            self.ready, self._pipe = message, pipe
-                            self._state.notify_all()
-                    elif isinstance(message, Failed) and message.number == 0:
-                        return message.text, False, True
-                    self._note(message)
+                    self._note(message, pipe)
                     self._tell(message)
                 elif not was_ready and time.monotonic() - started > self._start_within_s:
-                    why = f"did not start within {self._start_within_s:g} s"
-                    break
-                elif self._under_way and time.monotonic() - self._progress_s > self._patience_s:
-                    why = f"fell silent for {self._patience_s:g} s"
-                    break
+                    return f"did not start within {self._start_within_s:g} s", False, False
+                else:
+                    self._watch()
         except (EOFError, OSError):
-            pass
-        finally:
-            with self._state:
-                self.ready, self._pipe, self._process = None, None, None
-            process.kill()
-            process.join(10.0)
-            code = process.exitcode
-            pipe.close()
-            with contextlib.suppress(ValueError):
-                process.close()
-        if why == "died" and code:
-            why = f"died ({f'signal {-code}' if code < 0 else f'exit code {code}'})"
-        return f"the process of {self.name} {why}; it was started again", was_ready, False
+            return "", was_ready, False
 
-    def _note(self, message: FromProcess) -> None:
-        if isinstance(message, (Done, Failed)):
-            with self._state:
-                self._under_way.discard(message.number)
+    def _watch(self) -> None:
+        """Kill the process where nothing has moved for too long."""
+        with self._state:
+            waits = self._pipe is not None and bool(self._under_way)
+            if waits and time.monotonic() - self._progress_s > self._patience_s:
+                self._silent = True
+                self._kill()
+
+    def _note(self, message: FromProcess, pipe: Connection) -> None:
+        with self._state:
+            number = message.number if isinstance(message, (Done, Failed)) else 0
+            # While a batch runs, remembered answers and cancels come from another thread: they prove nothing.
+            if not number or number in self._begun or not self._begun:
+                self._progress_s = time.monotonic()
+            if isinstance(message, Ready):
+                self.ready, self._pipe = message, pipe
+                self._state.notify_all()
+            elif isinstance(message, Began):
+                self._begun.update(message.numbers)
+            self._under_way.discard(number)
+            self._begun.discard(number)
 
     def _write(self) -> None:
         while True:
@@ -212,18 +251,47 @@ class Lane:
                 if not self._under_way:
                     self._progress_s = time.monotonic()
                 self._under_way.update(numbers)
+            assert pipe is not None
             try:
-                assert pipe is not None
-                pipe.send(message)
+                packed = ForkingPickler.dumps(message)
+            except Exception as error:
+                self._give_back(numbers, f"the question cannot be sent to {self.name}: {type(error).__name__}: {error}")
+                continue
+            try:
+                with self._sending:
+                    pipe.send_bytes(packed)
             except (OSError, ValueError):
-                with self._state:
-                    lost = tuple(number for number in numbers if number in self._under_way)
-                    self._under_way.difference_update(lost)
-                if lost:
-                    self._tell(Lost(lost, f"the process of {self.name} died; it was started again"))
+                self._give_back(numbers, f"the process of {self.name} died; it was started again")
+
+    def _give_back(self, numbers: list[int], text: str) -> None:
+        """Jobs that did not get through, but for those that the keeper has given up already."""
+        with self._state:
+            lost = [number for number in numbers if number in self._under_way]
+            self._under_way.difference_update(lost)
+        for number in lost:
+            self._tell(Failed(number, "model_lost", text))
 
     def _kill(self) -> None:
         process = self._process
         if process is not None:
             with contextlib.suppress(ValueError, AttributeError, OSError):
                 process.kill()
+
+
+def _ended(process: BaseProcess) -> int | None:
+    """Kill a process and free what it holds here; its exit code, None where it never started."""
+    with contextlib.suppress(ValueError, AttributeError, OSError):
+        process.kill()
+    with contextlib.suppress(AssertionError, AttributeError):
+        process.join(10.0)
+    with _CHILDREN, contextlib.suppress(ValueError):
+        code = process.exitcode
+        process.close()
+        return code
+    return None
+
+
+def _words(code: int | None) -> str:
+    if code is None:
+        return "nothing is known of it"
+    return f"signal {-code}" if code < 0 else f"exit code {code}"

@@ -27,7 +27,7 @@ class Job:
     Attributes:
         order: Smaller is more urgent; see `Waiting`.
         group: Only jobs of the same group may run in one batch: the tick in simulation, so that what a batch is made
-            of does not depend on how fast the machine is; 0 elsewhere.
+            of does not depend on how fast the machine is; the priority elsewhere.
     """
 
     number: int

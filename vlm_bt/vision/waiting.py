@@ -22,8 +22,6 @@ class Waiting:
 
     def __init__(self) -> None:
         self._heap: list[tuple[tuple[float, ...], int, Entry]] = []
-        self._cancelled: set[int] = set()
-        self._known: set[int] = set()
         self._count = itertools.count()
         self._changed = threading.Condition()
         self._closed = False
@@ -32,26 +30,23 @@ class Waiting:
         """All of them at once, so that none runs before the others are there."""
         with self._changed:
             for entry in entries:
-                self._known.add(entry[0].number)
                 heapq.heappush(self._heap, (entry[0].order, next(self._count), entry))
             self._changed.notify()
 
     def cancel(self, number: int) -> bool:
-        """Take a job out. False where it is not waiting: it runs already, or has run."""
+        """Take a job out, with its pictures. False where it is not waiting: it runs already, or has run."""
         with self._changed:
-            if number not in self._known:
-                return False
-            self._known.discard(number)
-            self._cancelled.add(number)
-            return True
+            left = [waiting for waiting in self._heap if waiting[2][0].number != number]
+            found = len(left) < len(self._heap)
+            if found:
+                heapq.heapify(left)
+                self._heap = left
+            return found
 
     def take(self, at_most: int) -> list[Entry]:
         """Wait for the next batch; empty when the queue was closed."""
         with self._changed:
-            while True:
-                self._drop_cancelled()
-                if self._heap or self._closed:
-                    break
+            while not self._heap and not self._closed:
                 self._changed.wait()
             batch: list[Entry] = []
             while self._heap and len(batch) < at_most:
@@ -59,9 +54,7 @@ class Waiting:
                 if batch and entry[0].group != batch[0][0].group:
                     break
                 heapq.heappop(self._heap)
-                self._known.discard(entry[0].number)
                 batch.append(entry)
-                self._drop_cancelled()
             return batch
 
     def close(self) -> None:
@@ -69,7 +62,3 @@ class Waiting:
             self._closed = True
             self._heap.clear()
             self._changed.notify()
-
-    def _drop_cancelled(self) -> None:
-        while self._heap and self._heap[0][2][0].number in self._cancelled:
-            self._cancelled.discard(heapq.heappop(self._heap)[2][0].number)
