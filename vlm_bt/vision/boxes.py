@@ -9,6 +9,8 @@ from vlm_bt.types import Box
 
 OVERLAP_AT_MOST = 0.5
 """Share of their union that two boxes of the same phrase may have in common."""
+LAST_BITS_PX = 1e-2
+"""Detectors put many edges on whole pixels, give or take the last bits, which differ from batch to batch."""
 
 
 def best_of_each(
@@ -50,8 +52,8 @@ def in_frame(corners: NDArray[np.floating], shown: Box) -> Box | None:
     if not np.all(np.isfinite(corners)):
         return None
     corner = np.array([shown.x0, shown.y0])
-    x0, y0 = np.floor(corners[:2]) + corner
-    x1, y1 = np.ceil(corners[2:]) + corner
+    x0, y0 = np.floor(corners[:2] + LAST_BITS_PX) + corner
+    x1, y1 = np.ceil(corners[2:] - LAST_BITS_PX) + corner
     box = Box(
         int(np.clip(x0, shown.x0, shown.x1)),
         int(np.clip(y0, shown.y0, shown.y1)),
