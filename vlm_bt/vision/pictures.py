@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -68,3 +69,10 @@ def letterbox(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
         ((size - inner[0]) // 2, (size - inner[1]) // 2),
     )
     return np.asarray(whole)
+
+
+def digest_of(pixels: NDArray[np.uint8]) -> bytes:
+    """What tells a picture (H, W, 3) from others: its pixels, because ids of frames may come again."""
+    digest = xxhash.xxh3_128(repr(pixels.shape).encode())
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.digest()

@@ -33,7 +33,7 @@ from vlm_bt.vision.backends.towers import TorchTowers, Towers
 from vlm_bt.vision.boxes import best_of_each
 from vlm_bt.vision.clip_words import BACKGROUND, WORDS_REVISION, phrasings
 from vlm_bt.vision.model import Asked, Unsupported
-from vlm_bt.vision.pictures import Picture
+from vlm_bt.vision.pictures import Picture, digest_of
 from vlm_bt.vision_settings import OpenClipModel
 
 Key = TypeVar("Key")
@@ -77,7 +77,7 @@ class OpenClip:
             self._clip = replace(clip, model=None)  # its weights are in memory only once from here on
         self._texts: OrderedDict[str, Tensor] = OrderedDict()
         self._pictures: OrderedDict[bytes, Tensor] = OrderedDict()
-        self.revision = f"{clip.located.revision}-{_digest_of(settings, clip)}"
+        self.revision = f"{clip.located.revision}-{_marks(settings, clip)}"
         self.answers: frozenset[type[Question]] = frozenset(
             {Choose, Ground, Embed} if self._bias is None else {IsTrue, Choose, Ground, Embed}
         )
@@ -264,14 +264,12 @@ def _remember(kept: OrderedDict[Key, Tensor], found: dict[Key, Tensor], most: in
 
 
 def _put(pixels: NDArray[np.uint8], wanted: dict[bytes, NDArray[np.uint8]]) -> bytes:
-    """Digest of a picture; pictures are told apart by what they show, because ids of frames may come again."""
-    plain = np.ascontiguousarray(pixels)
-    digest = hashlib.blake2b(plain.data, digest_size=16, key=repr(plain.shape).encode()[:64]).digest()
-    wanted.setdefault(digest, plain)
+    digest = digest_of(pixels)
+    wanted.setdefault(digest, np.ascontiguousarray(pixels))
     return digest
 
 
-def _digest_of(settings: OpenClipModel, clip: LoadedClip) -> str:
+def _marks(settings: OpenClipModel, clip: LoadedClip) -> str:
     """Eight hex digits of everything besides the files that the answers depend on."""
     asked = [settings.checkpoint.split("/")[0], clip.preprocessing, str(clip.dtype), settings.runtime]
     asked += [settings.proposals, str(settings.compile), WORDS_REVISION]
