@@ -12,50 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlm_bt.vision.vocabulary import KINDS, PROMPTS
+from vlm_bt.vision.words import ABSENT, CATEGORIES, GENERIC, SYNONYMS
 
-SYNONYMS: dict[str, tuple[str, ...]] = {
-    "adjustable wrench": (
-        "adjustable wrench", "adjustable spanner", "crescent wrench", "monkey wrench", "ajustable wrench",
-        "adjustible wrench", "adjustable wrentch", "shifting spanner",
-    ),
-    "combination wrench": (
-        "combination wrench", "combination spanner", "ring and open end wrench", "open-end and ring spanner",
-        "combi wrench", "combination wrentch", "combination spaner",
-    ),
-    "Phillips screwdriver": (
-        "Phillips screwdriver", "phillips head screwdriver", "philips screwdriver", "philips screw driver",
-        "phillips screw driver", "crosshead screwdriver", "cross-head screwdriver", "cross head screwdriver",
-        "Philips head screw driver",
-    ),
-    "flat screwdriver": (
-        "flat screwdriver", "flathead screwdriver", "flat-head screwdriver", "flat head screw driver",
-        "slotted screwdriver", "flat screw driver", "slot screwdriver", "flat blade screwdriver",
-    ),
-    "pliers": ("pliers", "combination pliers", "pair of pliers", "plyers", "pliars", "lineman pliers"),
-    "needle-nose pliers": (
-        "needle-nose pliers", "needle nose pliers", "long-nose pliers", "long nose pliers", "needlenose pliers",
-        "needle nose plyers", "pair of needle-nose pliers", "long nosed pliers",
-    ),
-    "tape measure": ("tape measure", "measuring tape", "tape mesure", "measuring tape roll", "tape measurer"),
-    "screw": ("screw", "loose screw", "wood screw", "small screw", "loose fastener", "scew", "threaded screw"),
-    "hammer": ("hammer", "mallet", "hamer", "a hammer with a handle"),
-}  # fmt: skip
-
-CATEGORIES: dict[tuple[str, ...], tuple[str, ...]] = {
-    ("adjustable wrench", "combination wrench"): ("wrench", "spanner", "wrentch", "kind of wrench"),
-    ("Phillips screwdriver", "flat screwdriver"): ("screwdriver", "screw driver", "kind of screwdriver", "screwdriver"),
-    ("pliers", "needle-nose pliers"): ("kind of pliers", "pliers of any kind", "some pliers"),
-}
-
-ABSENT: tuple[str, ...] = (
-    "banana", "mug", "coffee cup", "phone", "cable", "bottle", "spoon", "fork", "coin", "book", "glove", "apple",
-    "shoe", "light bulb", "flashlight", "laptop", "sponge", "plate", "drill", "saw", "hand", "bowl", "toy car", "dog",
-    "cat", "hat", "candle", "pair of glasses", "pizza", "chair", "watch", "camera", "ball", "leaf", "flower", "person",
-    "helmet", "soldering iron", "paper", "letter",
-)  # fmt: skip
-"""Never on a bench: nothing here may look like one of the odd things either."""
-
-GENERIC = ("tool", "thing", "object", "item", "something")
 PREFIXES = ("", "", "a ", "the ", "a photo of a ", "a picture of a ", "an image of a ")
 SUFFIXES = ("", "", "", " on a bench", " on the workbench", " on a table")
 

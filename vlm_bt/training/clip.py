@@ -241,7 +241,7 @@ class _Sampler:
                 continue
             pixels[row] = _joined(pixels[row], pixels[other], rng)
             kind[row], colour[row] = NO_KIND, -1
-        return _Batch(_augmented(torch.from_numpy(pixels).permute(0, 3, 1, 2), rng), kind, colour, parts)
+        return _Batch(augmented(torch.from_numpy(pixels).permute(0, 3, 1, 2), rng), kind, colour, parts)
 
 
 def _family(kind: int) -> str:
@@ -259,7 +259,7 @@ def _joined(first: NDArray[np.uint8], second: NDArray[np.uint8], rng: np.random.
     return out
 
 
-def _augmented(pixels: Tensor, rng: np.random.Generator) -> Tensor:
+def augmented(pixels: Tensor, rng: np.random.Generator) -> Tensor:
     """Flips, half turns, shifts, light, colour cast, blur and small erased patches; normalised, channels last."""
     count = len(pixels)
     image = pixels.float() / 255

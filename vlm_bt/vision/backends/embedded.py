@@ -1,254 +1,263 @@
-"""The small CLIP that ships with the package: open_clip's own code, weights trained on the simulation's pictures.
+"""The model that ships with the package: a small CLIP, and on its frozen trunk a head for questions and captions.
 
-Deterministic for the same crops in the same batch on the same CPU: fixed threads, float32, no sampling.
+What a thing is, is said by the CLIP: its answers are the calibrated ones. Everything else about one thing is asked of
+the head. Of a whole frame depth finds the things, and what is said is put together from what is said of each.
 """
 
 from __future__ import annotations
 
-import json
-import logging
-import re
 from collections import OrderedDict
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import numpy as np
-import torch
-import torch.nn.functional as functional
-from numpy.typing import NDArray
-from torch import Tensor
 
-from vlm_bt.errors import ModelError
-from vlm_bt.vision.backends.torchvision_shim import ensure_torchvision
-from vlm_bt.vision.vocabulary import KINDS, names_a_kind, prompts_hash, wordings
-from vlm_bt.vision.weights import REMEDY, embedded_directory, verify
+from vlm_bt.errors import VlmBtError
+from vlm_bt.questions import (
+    WHAT_IS_IT,
+    YES_NO,
+    Caption,
+    Choose,
+    Counted,
+    Describe,
+    Embed,
+    Embedding,
+    Found,
+    Ground,
+    Grounded,
+    HowMany,
+    IsTrue,
+    Question,
+    Result,
+)
+from vlm_bt.types import Answer, Frame
+from vlm_bt.vision.asking_words import HOW_MANY_HANDLES, TRUE_TEMPLATES
+from vlm_bt.vision.backends import Surroundings
+from vlm_bt.vision.backends.bench_things import Bench, chance_of, distribution, look_at_bench
+from vlm_bt.vision.backends.embedded_clip import EmbeddedClip, Floats, Pixels
+from vlm_bt.vision.backends.head_answers import HeadAnswers
+from vlm_bt.vision.backends.question_head import HEAD_FILE
+from vlm_bt.vision.backends.thing_words import caption, scene_in_words
+from vlm_bt.vision.model import Asked, Unsupported
+from vlm_bt.vision.phrases import claim_of
+from vlm_bt.vision.pictures import Picture
+from vlm_bt.vision.vocabulary import KINDS
+from vlm_bt.vision.words import kinds_called, plain
+from vlm_bt.vision_settings import EmbeddedModel
 
-Pixels = NDArray[np.uint8]
-Floats = NDArray[np.float32]
+__all__ = ["Embedded", "EmbeddedClip"]
 
-KEPT_TEXTS = 512
-_PART_CLAIM = re.compile(r"(?:an?|the)?\s*(?:tool|thing|object|item|something) with (?:an? |the )?(.+)")
-SURE_PART, SURE_COLOUR, MOST_PARTS = 0.6, 0.5, 3
-_NOT_PARTS = ("tool", "part", "shape")
-"""Last words of phrases that speak of the whole thing."""
+KEPT_BENCHES = 2
+EMPTY_SURE = 0.99
+"""How sure depth is that a bench is empty, or that it is not."""
+_HANDLES = (("none", 0), ("one", 1), ("two", 2))
 
 
-class EmbeddedClip:
-    """Looks at crops of things and says how well words fit them.
+class Embedded:
+    """The shipped model behind the port.
 
-    Args:
-        directory: Folder with config, tokenizer, weights, heads and manifest; the shipped one if not given.
-        threads: CPU threads; part of what makes answers reproducible to the last bit.
-
-    Raises:
-        ModelError: A file is missing, corrupt, or made for other kinds.
+    Attributes:
+        revision: Of the CLIP; the calibration is bound to it, and the head cannot change what it answers.
+        head_revision: Of the question head; "" for a model that has none. Then words and picture are compared.
     """
 
-    def __init__(self, directory: str | Path | None = None, threads: int = 1) -> None:
-        self.directory = Path(directory) if directory is not None else embedded_directory()
-        weights = verify(self.directory)
-        self.revision = f"{weights}-{prompts_hash()}"
-        torch.set_num_threads(threads)
-        ensure_torchvision()
-        import open_clip
+    answers: frozenset[type[Question]] = frozenset((Choose, IsTrue, HowMany, Ground, Describe, Embed))
 
-        logging.getLogger("open_clip").setLevel(logging.ERROR)
-        try:
-            model = open_clip.create_model(f"local-dir:{self.directory}", precision="fp32", device="cpu")
-            self._words = open_clip.get_tokenizer(f"local-dir:{self.directory}")
-            self._heads, self._labels = _read_heads(self.directory / "heads.safetensors")
-        except (RuntimeError, ValueError, KeyError, OSError) as error:
-            raise ModelError(f"the model in {self.directory} does not load ({error}); {REMEDY}") from error
-        if tuple(self._labels["kinds"]) != KINDS:
-            raise ModelError(f"the model in {self.directory} knows {', '.join(self._labels['kinds'])}; {REMEDY}")
-        self._model: Any = model.eval()
-        self._model.visual.to(memory_format=torch.channels_last)
-        config = json.loads((self.directory / "open_clip_config.json").read_text(encoding="utf-8"))
-        self.size = int(config["model_cfg"]["vision_cfg"]["image_size"])
-        self._mean = torch.tensor(config["preprocess_cfg"]["mean"]).view(1, 3, 1, 1)
-        self._spread = torch.tensor(config["preprocess_cfg"]["std"]).view(1, 3, 1, 1)
-        self._texts: OrderedDict[str, Tensor] = OrderedDict()
+    def __init__(self, settings: EmbeddedModel, surroundings: Surroundings) -> None:
+        self._clip = EmbeddedClip(settings.weights, settings.threads)
+        self._containers = surroundings.containers
+        directory = self._clip.directory
+        has_head = settings.weights is None or (directory / HEAD_FILE).is_file()
+        self._head = HeadAnswers(directory, self._clip) if has_head else None
+        self._benches: OrderedDict[int, Bench] = OrderedDict()
+        self._ways: dict[type[Question], Callable[[Any, Picture], Result]] = {
+            IsTrue: self._is_true,
+            HowMany: self._how_many,
+            Ground: self._ground,
+            Describe: self._describe,
+            Choose: self._choose,
+        }
+        self._warm_up()
 
     @property
-    def parts(self) -> tuple[str, ...]:
-        """Phrases for the parts it can tell."""
-        return tuple(self._labels["parts"])
+    def revision(self) -> str:
+        return self._clip.revision
 
     @property
-    def colours(self) -> tuple[str, ...]:
-        return tuple(self._labels["colours"])
+    def head_revision(self) -> str:
+        return self._head.revision if self._head is not None else ""
 
-    @torch.inference_mode()
-    def image_embeddings(self, crops: Pixels) -> Floats:
-        """Unit vectors (N, D) of crops (N, S, S, 3) uint8."""
-        return functional.normalize(self._features(crops), dim=-1).numpy()
+    def answer(self, batch: Sequence[Asked]) -> list[Result | VlmBtError]:
+        """One entry a question. What things are is asked of all things at once where options and wording are equal."""
+        out: dict[int, Result | VlmBtError] = {}
+        groups: dict[tuple[tuple[str, ...], int], list[int]] = {}
+        for n, asked in enumerate(batch):
+            question = asked.question
+            if self._is_calibrated(asked):
+                assert isinstance(question, Choose)
+                groups.setdefault((question.options, question.wording), []).append(n)
+                continue
+            try:
+                out[n] = self._one(asked)
+            except VlmBtError as error:
+                out[n] = error
+        for (options, wording), members in groups.items():
+            pixels = np.stack([batch[n].picture.pixels(self._clip.size) for n in members])
+            for n, row in zip(members, self._what_are_they(pixels, options, wording), strict=True):
+                shares = tuple(float(p) for p in row[:-1])
+                out[n] = Answer(WHAT_IS_IT, options, shares, outside=float(row[-1]))
+        return [out[n] for n in range(len(batch))]
 
-    @torch.inference_mode()
-    def text_embeddings(self, texts: Sequence[str]) -> Floats:
-        """Unit vectors (T, D); those of the latest texts are remembered."""
-        return self._said(texts).numpy()
+    @staticmethod
+    def _is_calibrated(asked: Asked) -> bool:
+        """Whether it is the question that the calibration is about: what one thing is."""
+        question = asked.question
+        if not isinstance(question, Choose) or question.question != WHAT_IS_IT:
+            return False
+        return len(asked.pictures) == 1 and asked.pictures[0].thing is not None
 
-    @torch.inference_mode()
-    def logits(self, crops: Pixels, texts: Sequence[str]) -> Floats:
-        """How well each text fits each crop: (N, T), the sigmoid of which is a probability as trained."""
-        return self._match(self._features(crops), texts).numpy()
+    def _what_are_they(self, pixels: Pixels, options: tuple[str, ...], wording: int) -> Floats:
+        """As `EmbeddedClip.classify`. An option such as "screwdriver" that names several kinds, or one by another
+        name, stands for them: by its words alone it would be judged as something that is none of the kinds."""
+        named = {option: (option,) if option in KINDS else kinds_called(option) for option in options}
+        kinds = [kind for some in named.values() for kind in some]
+        if all(option in KINDS or not some for option, some in named.items()) or len(set(kinds)) < len(kinds):
+            return self._clip.classify(pixels, options, wording)
+        columns = {option: some or (option,) for option, some in named.items()}
+        asked = [name for some in columns.values() for name in some]
+        rows = self._clip.classify(pixels, asked, wording)
+        shares = [rows[:, [asked.index(name) for name in columns[option]]].sum(1) for option in options]
+        return np.stack([*shares, rows[:, -1]], 1)
 
-    @torch.inference_mode()
-    def evidence(self, crops: Pixels, wording: int = 0) -> tuple[Floats, Floats, Floats]:
-        """What `classify` weighs, averaged over four views (as is, mirrored, upside down, both).
+    def _one(self, asked: Asked) -> Result:
+        question = asked.question
+        if isinstance(question, Embed) and not question.looks:
+            return _embedding(self._clip.text_embeddings([question.text])[0])
+        picture = asked.picture
+        if isinstance(question, Embed):
+            return _embedding(self._clip.image_embeddings(picture.pixels(self._clip.size)[None])[0])
+        way = self._ways.get(type(question))
+        if way is None:
+            raise Unsupported("the shipped model reads no text; route read_text to another model under vision.route")
+        return way(question, picture)
 
-        Returns:
-            Kind head (N, K + 1, the last one "none of them"), text scores (N, K) of one wording, distance (N,) of the
-            features from the nearest kind's mean, in units of the usual distance of that kind's own examples.
-        """
-        views = _views(crops)
-        head, text, far = torch.zeros(1, 1), torch.zeros(1, 1), torch.zeros(1)
-        phrases = [wordings(kind)[wording % len(wordings(kind))] for kind in KINDS]
-        flat = [phrase for some in phrases for phrase in some]
-        ends = np.cumsum([len(some) for some in phrases])
-        for view in views:
-            raw = self._features(view)
-            match = self._match(raw, flat)
-            text = text + torch.stack([match[:, e - len(p) : e].mean(1) for p, e in zip(phrases, ends, strict=True)], 1)
-            head = head + functional.linear(raw, self._heads["kind.weight"], self._heads["kind.bias"])
-            far = far + self._distance(raw)
-        count = len(views)
-        return (head / count).numpy(), (text / count).numpy(), (far / count).numpy()
+    def _is_true(self, question: IsTrue, picture: Picture) -> Answer:
+        pixels = self._one_thing(picture)
+        if pixels is not None:
+            return self._said_of(pixels, question.claim, question.wording)
+        bench, claim = self._bench(picture.frame), claim_of(question.claim, self._clip.parts)
+        if claim is None:
+            raise Unsupported(
+                "of a whole frame the shipped model can say what is there and how many; ask about one thing, or "
+                "route is_true to a chat model"
+            )
+        rows = bench.within(picture.at)
+        if claim.phrase.text == "thing" and claim.number == 0:
+            chance = 1 - EMPTY_SURE if rows else EMPTY_SURE
+        else:
+            chance = chance_of(claim, bench.things.fit(claim.phrase)[rows].tolist())
+        return _yes_no(question.claim, chance)
 
-    def classify(self, crops: Pixels, options: Sequence[str], wording: int = 0) -> Floats:
-        """Which of the options is each crop?
+    def _said_of(self, pixels: np.ndarray[Any, np.dtype[np.uint8]], claim: str, wording: int) -> Answer:
+        if self._head is None:
+            return _yes_no(claim, self._clip.is_true(pixels, claim))
+        text = TRUE_TEMPLATES[wording % len(TRUE_TEMPLATES)].format(" ".join(claim.split()))
+        yes, no = (float(p) for p in self._head.yes_no(self._head.pictures(pixels[None]), [text])[0])
+        return Answer(claim, YES_NO, (yes, no), outside=max(0.0, 1.0 - yes - no))
 
-        Args:
-            crops: (N, S, S, 3) uint8. options: names; those of `KINDS` are judged by words and by the kind head, others
-                by words alone. wording: which paraphrases are used.
+    def _choose(self, question: Choose, picture: Picture) -> Answer:
+        pixels = self._one_thing(picture)
+        if tuple(option.lower() for option in question.options) in (YES_NO, YES_NO[::-1]):
+            said = self._is_true(IsTrue(question.looks, question.question, question.wording), picture)
+            shares = said.probabilities if question.options[0].lower() == "yes" else said.probabilities[::-1]
+            return Answer(question.question, question.options, shares, outside=said.outside)
+        if pixels is None:
+            raise Unsupported(
+                "the shipped model chooses for one thing at a time; name the thing, or a box with only it"
+            )
+        if self._head is None:
+            row = self._clip.classify(pixels[None], question.options, question.wording)[0]
+            return Answer(question.question, question.options, tuple(map(float, row[:-1])), outside=float(row[-1]))
+        shown, outside = self._head.choose(self._head.pictures(pixels[None]), question.question, question.options)
+        return Answer(question.question, question.options, tuple(float(p) for p in shown), outside=outside)
 
-        Returns:
-            (N, len(options) + 1) probabilities, the last one for "something else". Calibrated sets come from
-            `vlm_bt.vision.calibration`.
-        """
-        if len(crops) == 0:
-            return np.zeros((0, len(options) + 1), np.float32)
-        known = combine(*self.evidence(crops, wording), self._labels["mix"])
-        out = np.zeros((len(crops), len(options) + 1), np.float32)
-        rest = known.sum(1)
-        for column, option in enumerate(options):
-            if option in KINDS:
-                out[:, column] = known[:, KINDS.index(option)]
-                rest = rest - out[:, column]
-        strange = [column for column, option in enumerate(options) if option not in KINDS]
-        if strange:
-            texts = [wordings(options[column])[wording % 2] for column in strange]
-            fit = np.stack([_sigmoid(self.logits(crops, list(some)).mean(1)) for some in texts], 1)
-            out[:, strange] = known[:, -1:] * fit / np.maximum(1.0, fit.sum(1, keepdims=True))
-            rest = rest - out[:, strange].sum(1)
-        out[:, -1] = np.clip(rest, 0.0, 1.0)
-        return out
+    def _how_many(self, question: HowMany, picture: Picture) -> Counted:
+        pixels = self._one_thing(picture)
+        if (
+            pixels is not None
+            and self._head is not None
+            and plain(question.phrase).split()[-1:]
+            in (
+                ["handle"],
+                ["handles"],
+            )
+        ):
+            words = [word for word, _ in _HANDLES]
+            shares, _ = self._head.choose(self._head.pictures(pixels[None]), HOW_MANY_HANDLES, words)
+            counts = shares.astype(np.float64) / max(float(shares.sum()), 1e-9)
+        else:
+            bench = self._bench(picture.frame)
+            rows = self._rows(bench, picture)
+            counts = distribution(bench.things.fits(question.phrase)[rows].tolist())
+        return Counted(question.phrase, int(counts.argmax()), tuple(float(p) for p in counts))
 
-    def is_true(self, crop: Pixels, claim: str) -> float:
-        """Probability that a phrase, such as "a tool with two handles", fits a crop (S, S, 3).
+    def _ground(self, question: Ground, picture: Picture) -> Grounded:
+        bench = self._bench(picture.frame)
+        scores = bench.things.fits(question.phrase)
+        rows = [row for row in self._rows(bench, picture) if scores[row] >= question.least_score]
+        found = tuple(
+            Found(
+                bench.regions[row].box,
+                float(scores[row]),
+                bench.mask(row) if question.masks else None,
+                bench.regions[row].index,
+            )
+            for row in sorted(rows, key=lambda row: (-float(scores[row]), row))
+        )
+        return Grounded(question.phrase, found)
 
-        A claim about one known part of a thing without a name is judged by the head for parts, which tells rare ones
-        better than words do.
-        """
-        part = _part_claimed(claim, self.parts)
-        if part is not None:
-            return float(self._looked_at(crop)[1][part])
-        return float(_sigmoid(np.mean([self.logits(view, [claim])[0, 0] for view in _views(crop[None])])))
+    def _describe(self, question: Describe, picture: Picture) -> Caption:
+        pixels = self._one_thing(picture)
+        if pixels is not None:
+            return Caption(caption(self._clip, self._head, pixels, question.hint))
+        bench = self._bench(picture.frame)
+        rows = bench.within(picture.at)
+        return Caption(scene_in_words(bench.things.kinds[rows] if rows else np.zeros((0, len(KINDS) + 1))))
 
-    def describe(self, crop: Pixels) -> str:
-        """A phrase of colour and parts that the model is sure of; never a kind's name. Fits "I see ..."."""
-        colour, parts = self._looked_at(crop)
-        shade = int(colour.argmax())
-        noun = f"{self.colours[shade]} thing" if float(colour[shade]) >= SURE_COLOUR else "thing"
-        ranked = sorted(range(len(parts)), key=lambda index: (-float(parts[index]), index))
-        sure = [self.parts[i] for i in ranked if float(parts[i]) >= SURE_PART and _is_part(self.parts[i])]
-        article = "an" if noun[0] in "aeiou" else "a"
-        return f"{article} {noun}" + (f" with {_listed(sure[:MOST_PARTS])}" if sure else "")
+    def _one_thing(self, picture: Picture) -> Any:
+        """(S, S, 3) cut-out of the only thing that is shown; None where a frame or a box shows several, or none."""
+        if picture.thing is not None:
+            return picture.pixels(self._clip.size)
+        if picture.look.part is None:
+            return None
+        bench = self._bench(picture.frame)
+        rows = bench.within(picture.at)
+        return bench.things.pixels[rows[0]] if len(rows) == 1 else None
 
-    @torch.inference_mode()
-    def _looked_at(self, crop: Pixels) -> tuple[Tensor, Tensor]:
-        """Probability of each colour and of each part, averaged over views of one crop (S, S, 3)."""
-        raw = torch.stack([self._features(view)[0] for view in _views(crop[None])])
-        return self._head("colour", raw).softmax(-1).mean(0), self._head("parts", raw).sigmoid().mean(0)
+    def _rows(self, bench: Bench, picture: Picture) -> list[int]:
+        if picture.thing is None:
+            return bench.within(picture.at)
+        return [row for row, region in enumerate(bench.regions) if region.index == picture.thing.index]
 
-    def _head(self, name: str, raw: Tensor) -> Tensor:
-        return functional.linear(raw, self._heads[f"{name}.weight"], self._heads[f"{name}.bias"])
+    def _bench(self, frame: Frame) -> Bench:
+        bench = self._benches.get(id(frame))
+        if bench is None or bench.frame is not frame:
+            bench = self._benches[id(frame)] = look_at_bench(frame, self._containers, self._clip)
+            while len(self._benches) > KEPT_BENCHES:
+                self._benches.popitem(last=False)
+        return bench
 
-    def _features(self, crops: Pixels) -> Tensor:
-        if crops.ndim != 4 or crops.shape[1:] != (self.size, self.size, 3) or crops.dtype != np.uint8:
-            raise ValueError(f"crops must be (N, {self.size}, {self.size}, 3) uint8, got {crops.shape} {crops.dtype}")
-        pixels = torch.from_numpy(np.array(crops)).permute(0, 3, 1, 2).float() / 255
-        ready = ((pixels - self._mean) / self._spread).contiguous(memory_format=torch.channels_last)
-        features: Tensor = self._model.encode_image(ready).float()
-        return features
-
-    def _match(self, raw: Tensor, texts: Sequence[str]) -> Tensor:
-        scale, bias = self._model.logit_scale.exp(), self._model.logit_bias
-        fits: Tensor = scale * functional.normalize(raw, dim=-1) @ self._said(texts).T + bias
-        return fits
-
-    def _said(self, texts: Sequence[str]) -> Tensor:
-        # One text at a time: the same text then has the same bits whatever it is asked together with.
-        for text in texts:
-            if text not in self._texts:
-                self._texts[text] = functional.normalize(self._model.encode_text(self._words([text])).float(), dim=-1)[
-                    0
-                ]
-            self._texts.move_to_end(text)
-        found = torch.stack([self._texts[text] for text in texts])
-        while len(self._texts) > KEPT_TEXTS:
-            self._texts.popitem(last=False)
-        return found
-
-    def _distance(self, raw: Tensor) -> Tensor:
-        apart = raw[:, None] - self._heads["means"][None]
-        squared = ((apart @ self._heads["whiten"]) ** 2).sum(-1)
-        return (squared.clamp_min(0).sqrt() / self._heads["usual"][None]).min(1).values
-
-
-def combine(head: Floats, text: Floats, far: Floats, mix: dict[str, float]) -> Floats:
-    """Probabilities (N, K + 1) from the evidence; the weights were fitted on scenes kept out of training."""
-    scores = np.concatenate([mix["head"] * head[:, :-1] + mix["text"] * text, mix["head"] * head[:, -1:]], 1)
-    scores[:, -1] += mix["other"] + mix["far"] * (far - 1.0)
-    scores -= scores.max(1, keepdims=True)
-    shares = np.exp(scores)
-    out: Floats = (shares / shares.sum(1, keepdims=True)).astype(np.float32)
-    return out
-
-
-def _views(crops: Pixels) -> list[Pixels]:
-    return [crops, crops[:, :, ::-1], crops[:, ::-1], crops[:, ::-1, ::-1]]
-
-
-def _sigmoid(value: Any) -> Any:
-    return 1.0 / (1.0 + np.exp(-np.clip(value, -60.0, 60.0)))
-
-
-def _part_claimed(claim: str, parts: Sequence[str]) -> int | None:
-    """Index of the part in "a tool with a <part>"; None where the claim is anything else."""
-    found = _PART_CLAIM.fullmatch(claim.strip().lower())
-    low = [part.lower() for part in parts]
-    return low.index(found[1]) if found is not None and found[1] in low else None
+    def _warm_up(self) -> None:
+        grey = np.full((1, self._clip.size, self._clip.size, 3), 127, np.uint8)
+        self._clip.classify(grey, KINDS)
+        if self._head is not None:
+            self._head.yes_no(self._head.pictures(grey), ["a thing"])
 
 
-def _is_part(phrase: str) -> bool:
-    return not names_a_kind(phrase) and phrase.split()[-1] not in _NOT_PARTS
+def _yes_no(claim: str, chance: float) -> Answer:
+    yes = min(1.0, max(0.0, float(chance)))
+    return Answer(claim, YES_NO, (yes, 1.0 - yes))
 
 
-def _listed(phrases: Sequence[str]) -> str:
-    with_articles = [p if p.endswith("s") or p.split()[0] in ("two",) else f"a {p}" for p in phrases]
-    with_articles = [p.replace("a o", "an o", 1) if p.startswith("a o") else p for p in with_articles]
-    with_articles = [p.replace("a a", "an a", 1) if p.startswith("a a") else p for p in with_articles]
-    if len(with_articles) < 2:
-        return "".join(with_articles)
-    return ", ".join(with_articles[:-1]) + " and " + with_articles[-1]
-
-
-def _read_heads(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    from safetensors import safe_open
-
-    with safe_open(str(path), framework="pt") as stored:
-        labels = json.loads((stored.metadata() or {})["labels"])
-        tensors = {name: stored.get_tensor(name).float() for name in stored.keys()}  # noqa: SIM118
-    return tensors, labels
+def _embedding(vector: Any) -> Embedding:
+    return Embedding(tuple(float(x) for x in cast(Sequence[float], vector)))

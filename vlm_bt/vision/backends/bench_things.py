@@ -1,0 +1,130 @@
+"""The things that depth finds on a bench, and how well a phrase fits each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vlm_bt.questions import MOST_COUNTED, Mask
+from vlm_bt.scene.crops import crop
+from vlm_bt.scene.tabletop import Region, segment
+from vlm_bt.types import Box, Frame, Zone
+from vlm_bt.vision.backends.embedded_clip import EmbeddedClip, Floats, Pixels
+from vlm_bt.vision.model import Unsupported
+from vlm_bt.vision.phrases import Claim, Phrase, phrase_of
+from vlm_bt.vision.vocabulary import KINDS
+
+Counts = NDArray[np.float64]
+
+
+@dataclass(eq=False)
+class Things:
+    """Cut-outs of some things with what the model sees in them, worked out when it is first asked for.
+
+    Attributes:
+        pixels: (N, S, S, 3) uint8.
+    """
+
+    clip: EmbeddedClip
+    pixels: Pixels
+
+    @cached_property
+    def _views(self) -> list[object]:
+        return list(self.clip.views(self.pixels))
+
+    @cached_property
+    def kinds(self) -> Floats:
+        """(N, K + 1) probabilities, the last one for none of the kinds."""
+        return self.clip.kinds_of(self._views)  # type: ignore[arg-type]
+
+    @cached_property
+    def _colours(self) -> Floats:
+        return self.clip.colours_of(self._views)  # type: ignore[arg-type]
+
+    @cached_property
+    def _parts(self) -> Floats:
+        return self.clip.parts_of(self._views)  # type: ignore[arg-type]
+
+    def fits(self, text: str) -> Floats:
+        """(N,) probability that the phrase fits each thing: by the heads for kind, colour and part where they know
+        the words, by comparing words and picture where they do not."""
+        phrase = phrase_of(text, self.clip.parts)
+        if len(self.pixels) == 0 or phrase.never:
+            return np.zeros(len(self.pixels), np.float32)
+        return self.fit(phrase)
+
+    def fit(self, phrase: Phrase) -> Floats:
+        """As `fits`, of a phrase taken apart."""
+        if len(self.pixels) == 0 or phrase.never:
+            return np.zeros(len(self.pixels), np.float32)
+        if phrase.free:
+            return self.clip.fits_of(self._views, phrase.text)  # type: ignore[arg-type]
+        chance: Floats = np.ones(len(self.pixels), np.float32)
+        if phrase.kinds:
+            chance = chance * self.kinds[:, [KINDS.index(kind) for kind in phrase.kinds]].sum(1)
+        if phrase.colour:
+            # A colour that the weights were not trained on fits nothing.
+            known = phrase.colour in self.clip.colours
+            chance = chance * (self._colours[:, self.clip.colours.index(phrase.colour)] if known else 0.0)
+        for part in phrase.parts:
+            chance = chance * self._parts[:, self.clip.parts.index(part)]
+        return np.clip(chance, 0.0, 1.0)
+
+
+@dataclass(eq=False)
+class Bench:
+    """Everything on the bench in one frame."""
+
+    frame: Frame
+    regions: tuple[Region, ...]
+    things: Things
+
+    def within(self, box: Box) -> list[int]:
+        """Rows of the things whose middle lies in the box, which may be that of the whole frame."""
+        middles = [((r.box.x0 + r.box.x1) / 2, (r.box.y0 + r.box.y1) / 2) for r in self.regions]
+        return [n for n, (x, y) in enumerate(middles) if box.x0 <= x < box.x1 and box.y0 <= y < box.y1]
+
+    def mask(self, row: int) -> Mask:
+        return Mask.of(self.regions[row].box, self.regions[row].mask.astype(bool))
+
+
+def look_at_bench(frame: Frame, containers: Sequence[Zone], clip: EmbeddedClip) -> Bench:
+    """Segment the frame and cut out what stands out.
+
+    Raises:
+        Unsupported: It has no depth, or shows no bench.
+    """
+    if frame.depth_m.size == 0 or not np.any(frame.depth_m > 0):
+        raise Unsupported("the shipped model finds things by depth and this frame has none; ask a detector instead")
+    found = segment(frame, containers)
+    if found.error:
+        raise Unsupported(f"the shipped model finds things by depth: {found.error}")
+    regions = (*found.regions, *found.contents)
+    pixels = np.empty((len(regions), clip.size, clip.size, 3), np.uint8)
+    for row, region in enumerate(regions):
+        pixels[row] = crop(frame, region, clip.size)
+    return Bench(frame, regions, Things(clip, pixels))
+
+
+def distribution(chances: Sequence[float]) -> Counts:
+    """Probability of each number of hits, 0 to N, where hit n has the given chance and each is for itself; what lies
+    above `MOST_COUNTED` is put on the last."""
+    counts = np.ones(1)
+    for chance in chances:
+        counts = np.append(counts * (1 - chance), 0.0) + np.append(0.0, counts * chance)
+    if len(counts) > MOST_COUNTED + 1:
+        counts = np.append(counts[:MOST_COUNTED], counts[MOST_COUNTED:].sum())
+    return counts
+
+
+def chance_of(claim: Claim, chances: Sequence[float]) -> float:
+    """Probability that as many hit as is claimed."""
+    counts = distribution(chances)
+    number = min(claim.number, MOST_COUNTED)
+    if claim.quantity == "exactly":
+        return float(counts[number]) if number < len(counts) else 0.0
+    return float(counts[number:].sum() if claim.quantity == "at least" else counts[: number + 1].sum())
