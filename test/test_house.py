@@ -22,6 +22,7 @@ ROWS = (
     ("questions",),
     ("ports", "clocks", "frames", "places", "sentences"),
     ("vision_settings",),
+    ("ros_settings",),
     ("settings", "ledger"),
     ("scene",),
     ("vision",),

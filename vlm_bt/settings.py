@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 
 from vlm_bt.errors import ConfigError
 from vlm_bt.places import share_dir
+from vlm_bt.ros_settings import RosSettings
 from vlm_bt.types import Zone
 from vlm_bt.vision_settings import Strict, VisionSettings
 
@@ -62,6 +63,7 @@ class KnownTool(Strict):
 class Settings(Strict):
     bench: BenchSettings
     simulation: SimulationSettings = SimulationSettings()  # type: ignore[call-arg]
+    ros: RosSettings = RosSettings()
     vision: VisionSettings = VisionSettings()  # type: ignore[call-arg]
     arm: ArmSettings = ArmSettings()
     human: HumanSettings = HumanSettings()

@@ -1,0 +1,107 @@
+"""How a mission reaches a robot over ROS 2: topics, actions and frames, read from `ros:` in `config/`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from vlm_bt.vision_settings import Strict
+
+Name = Annotated[str, Field(pattern=r"^[~/]?[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*$")]
+"""Of a topic, service or action; relative ones lie under the node's own namespace."""
+Quaternion = tuple[float, float, float, float]
+
+
+class ExtrinsicsSettings(Strict):
+    """Pose of a camera's optical frame (x right, y down, z forward) in the robot's base frame: metres, (w, x, y, z)."""
+
+    position: tuple[float, float, float]
+    quaternion: Quaternion
+
+
+class RosCameraSettings(Strict):
+    """One RGB-D camera as realsense2_camera publishes it.
+
+    Attributes:
+        colour: Topic of sensor_msgs/Image, or of CompressedImage where `compressed`.
+        depth: Aligned to colour: 16UC1 in millimetres or 32FC1 in metres.
+        info: CameraInfo of the colour camera.
+        extrinsics: Where the camera hangs; None: asked of tf2 (`frame` in the base frame), which then has to be there.
+        frame: Its optical frame; the one in the images' headers if not given.
+        most_apart_s: Colour and depth of one frame may be stamped so far apart.
+        stale_s: An image older than this is no answer to a request.
+        lost_s: No image for so long: `camera_lost`.
+    """
+
+    colour: Name
+    depth: Name
+    info: Name
+    compressed: bool = False
+    extrinsics: ExtrinsicsSettings | None = None
+    frame: str | None = None
+    most_apart_s: float = Field(0.010, ge=0)
+    stale_s: float = Field(0.5, gt=0)
+    lost_s: float = Field(2.0, gt=0)
+
+
+class RosArmSettings(Strict):
+    """The actions of an arm. Distances metres, forces newtons.
+
+    Attributes:
+        move, grip: Actions vlm_bt_interfaces/MoveArm and /Grip. state: topic of ArmState.
+        speed: Share of the arm's own limits; careful: the same for the last centimetres before and after a grasp.
+        rise_m: How high above the bench things are carried.
+        motion_limit_s: The longest that one goal may take. accept_limit_s: the longest until it is accepted.
+    """
+
+    move: Name = "move_arm"
+    grip: Name = "grip"
+    state: Name = "arm_state"
+    speed: float = Field(1.0, gt=0, le=1)
+    careful: float = Field(0.3, gt=0, le=1)
+    grip_force_n: float = Field(20.0, gt=0)
+    rise_m: float = Field(0.12, gt=0)
+    motion_limit_s: float = Field(20.0, gt=0)
+    accept_limit_s: float = Field(2.0, gt=0)
+    lost_s: float = Field(1.0, gt=0)
+
+
+class WorkspaceSettings(Strict):
+    """What says that nobody is in reach: a topic of std_msgs/Bool, true while the workspace is clear.
+
+    `lost_s`: silence for so long counts as somebody being there.
+    """
+
+    topic: Name = "workspace_clear"
+    lost_s: float = Field(0.5, gt=0)
+
+
+class GuardianSettings(Strict):
+    """`silent_s`: after so long without a heartbeat every goal is cancelled. `beat_s`: period of the heartbeat."""
+
+    beat_s: float = Field(0.05, gt=0)
+    silent_s: float = Field(0.3, gt=0)
+
+
+class RosSettings(Strict):
+    """The robot.
+
+    Attributes:
+        cameras: By the names that leaves use; "overhead" looks at the bench.
+        base_frame: The robot's base: x forward, y left, z up, the bench top at z = 0.
+        viewer: "auto": a real py_trees_ros tree where py_trees_ros is installed.
+    """
+
+    cameras: dict[str, RosCameraSettings] = {}
+    arm: RosArmSettings = RosArmSettings()  # type: ignore[call-arg]
+    workspace: WorkspaceSettings = WorkspaceSettings()  # type: ignore[call-arg]
+    guardian: GuardianSettings = GuardianSettings()  # type: ignore[call-arg]
+    base_frame: str = "base"
+    viewer: Literal["auto", "off", "required"] = "auto"
+
+    @model_validator(mode="after")
+    def _sees_the_bench(self) -> RosSettings:
+        if self.cameras and "overhead" not in self.cameras:
+            raise ValueError(f"cameras: one is called 'overhead'; there are: {', '.join(self.cameras)}")
+        return self
