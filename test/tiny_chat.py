@@ -7,13 +7,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from vlm_bt.questions import Choose, Describe, Embed, Ground, HowMany, IsTrue, Look, Question, ReadText
+from vlm_bt.types import Box, Frame, Intrinsics, Pose
 from vlm_bt.vision.backends.torchvision_shim import ensure_torchvision
+from vlm_bt.vision.model import Asked
+from vlm_bt.vision.pictures import Picture
 
 ensure_torchvision()
 
+import numpy as np  # noqa: E402
 import torch  # noqa: E402
 import transformers as hf  # noqa: E402
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers  # noqa: E402
@@ -378,3 +384,29 @@ def as_model_type(folder: Path, model_type: str) -> None:
     """Call the checkpoint by another name, as a family is that nobody has heard of."""
     path = folder / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"model_type": model_type}))
+
+
+QUESTIONS: tuple[Question, ...] = (
+    IsTrue((), "a red hammer"),
+    Choose((), "which tool is it?", ("pliers", "hammer", "wrench")),
+    HowMany((), "bolts"),
+    Ground((), "hammer", least_score=0.0),
+    Describe((), "its colour"),
+    ReadText(()),
+    Embed(()),
+)
+"""One of each type."""
+
+
+def picture_of(seed: int, width: int = 160, height: int = 120, part: Box | None = None) -> Picture:
+    """Patches of colour, other ones for another seed."""
+    patches = np.random.default_rng(seed).integers(0, 255, (height // 20, width // 20, 3), dtype=np.uint8)
+    rgb = patches.repeat(20, 0).repeat(20, 1)
+    lens = Intrinsics(width, height, 100.0, 100.0, width / 2, height / 2)
+    here = Pose((0.0, 0.0, 0.0))
+    frame = Frame(f"seen{seed}", "overhead", rgb, np.zeros((height, width), np.float32), lens, here, 0.0)
+    return Picture(frame, Look(frame.id, part))
+
+
+def asked(question: Question, *pictures: Picture) -> Asked:
+    return Asked(replace(question, looks=tuple(picture.look for picture in pictures)), pictures)

@@ -20,6 +20,7 @@ from vlm_bt.vision.backends import Surroundings
 from vlm_bt.vision.backends.quirks import Quirks, quirks_of
 from vlm_bt.vision.backends.torchvision_shim import ensure_torchvision
 from vlm_bt.vision.checkpoints import locate
+from vlm_bt.vision.memory import check_fits
 from vlm_bt.vision.model import Asked
 from vlm_bt.vision.precision import device_of, dtype_of, finished, loading_options
 from vlm_bt.vision_settings import ChatModel
@@ -55,6 +56,7 @@ class Chat:
         self.quirks = quirks_of(self.model_type)
         _need(self.model_type, self.quirks)
         device = device_of(settings)
+        check_fits(located.folder, settings, device)
         loaded = _load(located.folder, config, self.model_type)
         model = finished(loaded.from_pretrained(located.folder, **loading_options(settings, device)), settings, device)
         processor = _processor(located.folder)
@@ -96,8 +98,8 @@ def _load(folder: Any, config: dict[str, Any], model_type: str) -> Any:
 
     if model_type not in KNOWN:
         raise ModelError(
-            f"{folder} is of type {model_type!r}, which transformers {transformers.__version__} does not know as a chat "
-            "model that sees; take another model or a newer transformers"
+            f"{folder} is of type {model_type!r}; transformers {transformers.__version__} knows no chat model of that "
+            "type that sees; take another model or a newer transformers"
         )
     return transformers.AutoModelForImageTextToText
 

@@ -30,6 +30,8 @@ class Quirks:
             the picture as its processor scaled it. "loc": four tokens y0, x0, y1, x1 of 1024 steps.
         ground: Its own words for Ground, if it was trained on those; "{phrase}" stands for the phrase.
         forms: Its own words for every question, for a model without a chat template.
+        enlarges: Its processor scales every picture up to an edge of its own and cuts it into tiles, each as expensive
+            as a picture; `longest_edge` sets that edge too.
         drop: Inputs that its processor makes and its model must not get.
         needs: Packages beyond transformers, and the extra of vlm_bt that brings them.
     """
@@ -41,6 +43,7 @@ class Quirks:
     boxes: Boxes = "thousandths"
     ground: str = ""
     forms: Mapping[str, str] | None = None
+    enlarges: bool = False
     drop: tuple[str, ...] = ()
     needs: Mapping[str, str] | None = None
 
@@ -61,8 +64,8 @@ ROWS: Mapping[str, Quirks] = {
     "qwen3_vl": Quirks(answers=WITH_BOXES, shares_prefix=True),
     "qwen3_vl_moe": Quirks(answers=WITH_BOXES, shares_prefix=True),
     "qwen2_5_vl": Quirks(answers=WITH_BOXES, shares_prefix=True, boxes="pixels"),
-    "smolvlm": Quirks(shares_prefix=True, needs={"num2words": "chat"}),
-    "idefics3": Quirks(shares_prefix=True),
+    "smolvlm": Quirks(shares_prefix=True, enlarges=True, needs={"num2words": "chat"}),
+    "idefics3": Quirks(shares_prefix=True, enlarges=True),
     "llava_onevision": Quirks(shares_prefix=True),
     "llava": Quirks(shares_prefix=True, several_pictures=False),
     "internvl": Quirks(

@@ -40,6 +40,8 @@ class Turns:
         self._quirks = quirks
         self._device, self._dtype = device, dtype
         self._longest_edge = longest_edge
+        if quirks.enlarges and longest_edge is not None:
+            processor.image_processor.size = {"longest_edge": longest_edge}
         added = (str(token) for token in self.tokenizer.added_tokens_decoder.values())
         named = (value for name, value in vars(processor).items() if name.endswith("_token"))
         written = {text.strip() for text in (*added, *named) if isinstance(text, str)}
