@@ -25,7 +25,7 @@ from vlm_bt.vision_settings import Strict
 
 ANSWER_KEYS: dict[str, str] = {
     "ground": "boxes",
-    "is_true": "yes",
+    "is_true": "p_yes",
     "choose": "probabilities",
     "how_many": "number",
     "describe": "text",
@@ -109,7 +109,7 @@ class Rule(Act):
 
     when: When = When()
     boxes: tuple[Place, ...] | None = None
-    yes: float | None = Field(None, ge=0, le=1)
+    p_yes: float | None = Field(None, ge=0, le=1)
     probabilities: dict[str, float] | tuple[float, ...] | None = None
     outside: float | None = Field(None, ge=0, le=1)
     number: int | None = Field(None, ge=0)
@@ -124,8 +124,8 @@ class Rule(Act):
         if not given and not self.faults:
             known = ", ".join(ANSWER_KEYS.values())
             raise ValueError(f"give an answer ({known}) or a fault ({', '.join(FAULTS)})")
-        if self.yes is not None and self.yes + (self.outside or 0.0) > 1.0 + 1e-9:
-            raise ValueError("yes and outside are more than 1 together")
+        if self.p_yes is not None and self.p_yes + (self.outside or 0.0) > 1.0 + 1e-9:
+            raise ValueError("p_yes and outside are more than 1 together")
         chances = self.probabilities or ()
         shares = tuple(chances.values()) if isinstance(chances, dict) else chances
         if any(share < 0 for share in shares) or sum(shares) + (self.outside or 0.0) > 1.0 + 1e-9:

@@ -9,7 +9,7 @@
       - when: {question: is_true, about: "*hammer*", camera: overhead, part: 0}
         times: 2                         # only for the first two questions that it holds for
         takes_s: 0.2                     # a batch takes as long as its slowest question
-        yes: 0.97                        # outside: 0.01
+        p_yes: 0.97                      # outside: 0.01
       - when: {question: choose, about: "what is it?"}
         probabilities: {hammer: 0.9, screw: 0.05}   # the rest is `outside`; or a list in the order of the options
       - when: {about: wrench}
@@ -161,7 +161,7 @@ def result_of(question: Question, rule: Rule) -> Result:
         found = tuple(Found(Box(*place.box), place.score, None, place.part) for place in places)
         return Grounded(question.phrase, tuple(one for one in found if one.score >= question.least_score))
     if isinstance(question, IsTrue):
-        yes, outside = rule.yes or 0.0, rule.outside or 0.0
+        yes, outside = rule.p_yes or 0.0, rule.outside or 0.0
         return Answer(question.claim, YES_NO, (yes, max(0.0, 1.0 - yes - outside)), outside=outside)
     if isinstance(question, Choose):
         return _chosen_among(question, rule)
