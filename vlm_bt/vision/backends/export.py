@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from vlm_bt.errors import ConfigError, ModelError
+from vlm_bt.errors import ConfigError, ModelError, VlmBtError
 from vlm_bt.vision.backends.towers import TorchTowers, Towers, unit
 from vlm_bt.vision_settings import Runtime
 
@@ -61,8 +61,11 @@ def exported(
     try:
         towers = ExportedTowers(opened(kept / IMAGE, threads), opened(kept / TEXT, threads))
         _compare(TorchTowers(model, "cpu", torch.float32), towers, pixels, ids)
-    except (RuntimeError, ValueError, OSError) as error:
-        raise ModelError(f"{kept} does not run in {runtime} ({error}); delete it, or set runtime: torch") from error
+    except VlmBtError as error:
+        raise ModelError(f"{kept}: {error}; delete it, or set runtime: torch") from error
+    except Exception as error:  # the runtimes raise errors of their own, which share no parent
+        short = " ".join(str(error).split())[:300]
+        raise ModelError(f"{kept} does not run in {runtime} ({short}); delete it, or set runtime: torch") from error
     return towers
 
 
@@ -177,4 +180,4 @@ def _compare(torch_towers: Towers, towers: Towers, pixels: Tensor, ids: Tensor) 
     ):
         apart = float((ours - theirs).abs().max())
         if not apart <= FURTHEST:
-            raise ModelError(f"the exported model's {what} are {apart:.1e} from torch's; set runtime: torch")
+            raise ModelError(f"the exported model's {what} are {apart:.1e} from torch's")
