@@ -181,6 +181,13 @@ def test_the_estimate_is_close_for_quantised_weights(folder, quantisation):
     assert expected == pytest.approx(model.get_memory_footprint(), rel=0.1)
 
 
+def test_quantising_on_a_cpu_needs_room_for_the_whole_model_for_a_moment(folder):
+    whole = estimate(folder, settings(folder), "cpu").weights
+    quantised = estimate(folder, settings(folder, quantisation="bitsandbytes-8bit"), "cpu")
+    assert quantised.loading == quantised.total == whole + WORKING_BYTES > quantised.weights + quantised.working
+    assert "while it is quantised" in str(quantised)
+
+
 def test_too_little_memory_is_told_before_loading_with_figures_and_remedies(folder):
     with pytest.raises(ModelError) as caught:
         check_fits(folder, settings(folder, memory_gb=0.2), "cpu")

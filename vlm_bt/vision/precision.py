@@ -5,10 +5,13 @@ For `from_pretrained` of transformers. torch is imported only by those who call.
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import importlib
 import importlib.util
 import os
 import shutil
+import sys
 from typing import TYPE_CHECKING, Any
 
 from vlm_bt.errors import ConfigError, ModelError
@@ -91,6 +94,8 @@ def finished(model: Any, settings: Checkpoint, device: str) -> Any:
     model = model.eval()
     if settings.quantisation == "none":  # a quantised one lies on its device since it was loaded
         model = model.to(device)
+    elif device == "cpu":
+        _hand_back()
     if settings.compile:
         _needs_compiler(device)
         model.compile()
@@ -156,6 +161,14 @@ def _torchao(kind: str, settings: Checkpoint, device: str) -> Any:
         raise ConfigError("quantisation: torchao-int4 computes in bfloat16 only; set dtype: bfloat16")
     # The plain packing needs a package more (mslk); this one is torch's own kernel.
     return TorchAoConfig(ways.Int4WeightOnlyConfig(group_size=32, int4_packing_format="tile_packed_to_4d"))
+
+
+def _hand_back() -> None:
+    """Give the system what quantising let go: glibc keeps it, which was more than the quantised model itself."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
 
 
 def _needs_compiler(device: str) -> None:
