@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import threading
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -47,6 +48,7 @@ class Endpoint:
         self._host = permit(settings.base_url, settings.allow_remote, f"model {settings.model!r}")
         self._key = key_of(settings.api_key_env)
         self._client = _client(settings, self._key)
+        weakref.finalize(self, self._client.close)
         self._remote = Remote(settings, self._host, self._say, self._key)
         self._dialect = Dialect(settings.structured, 20 if settings.logprobs else 0)
         self._lock = threading.Lock()
@@ -78,9 +80,9 @@ class Endpoint:
             try:
                 said = self._ask(errand, dialect)
             except Misunderstood as refused:
-                simpler = dialect.simpler(str(refused))
+                simpler = dialect.simpler(refused.told)
                 if simpler is None:
-                    raise Refused(str(refused)) from None
+                    raise
                 dialect = simpler
                 continue
             self._learn(dialect)
@@ -107,7 +109,7 @@ class Endpoint:
         except openai.APIStatusError as error:
             raise refusal(
                 error.status_code,
-                str(error.message),
+                error.response.text,
                 error.response.headers,
                 api_key_env=self._settings.api_key_env,
                 key=self._key,

@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import threading
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -46,6 +47,7 @@ OPTIONS = frozenset(
     }
 )
 """What `options` may hold: how a model answers, never where it is or what the key is."""
+_REMEDY = "pip install 'vlm_bt[remote]'"
 
 
 class LangchainChat:
@@ -65,7 +67,9 @@ class LangchainChat:
         self._settings = settings
         self._host = permit(settings.base_url, settings.allow_remote, f"model {settings.model!r}")
         self._key = key_of(settings.api_key_env)
-        self._model = _open(settings, self._key)
+        self._model, client = _open(settings, self._key)
+        if client is not None:
+            weakref.finalize(self, client.close)
         self._structured = True
         self._lock = threading.Lock()
         self._remote = Remote(settings, self._host, self._say, self._key)
@@ -118,9 +122,12 @@ class LangchainChat:
         # Every provider has exceptions of its own.
         except Exception as error:
             raise self._refusal(error) from None
-        if structured and said.get("parsed") is not None:
-            return Said(json.dumps(said["parsed"]))
-        return Said(_text(said["raw"] if structured else said))
+        # LangChain repairs JSON that is cut off; what was really said is read strictly. Some providers answer by a
+        # call of a tool instead, without any text.
+        text = _text(said["raw"] if structured else said)
+        if structured and not text.strip() and said.get("parsed") is not None:
+            text = json.dumps(said["parsed"])
+        return Said(text)
 
     def _refusal(self, error: Exception) -> Refused:
         response = getattr(error, "response", None)
@@ -128,21 +135,27 @@ class LangchainChat:
         if isinstance(status, int) and status >= 300:
             name = self._settings.api_key_env
             headers = getattr(response, "headers", None)
-            return refusal(status, str(error), headers, api_key_env=name, key=self._key)
+            return refusal(status, _told(response, error), headers, api_key_env=name, key=self._key)
         kinds = {kind.__name__ for kind in type(error).__mro__}
         text = f"{type(error).__name__}: {scrubbed(str(error), self._key)[:200]}"
         lost = kinds & {"APIConnectionError", "TimeoutError", "TimeoutException", "ConnectionError", "TransportError"}
         return Refused(text, again=bool(lost))
 
 
-def _open(settings: LangchainModel, key: str) -> Any:
+def _told(response: Any, error: Exception) -> str:
+    text = getattr(response, "text", None)
+    return text if isinstance(text, str) and text else str(error)
+
+
+def _open(settings: LangchainModel, key: str) -> tuple[Any, Any]:
+    """The model, and the HTTP client that is ours to close, if there is one."""
     for name in settings.options:
         if name not in OPTIONS:
             raise ConfigError(f"options: {name!r} is not allowed here; allowed: {', '.join(sorted(OPTIONS))}")
     try:
         from langchain.chat_models import init_chat_model
     except ImportError as error:
-        raise ConfigError(f"the backend 'langchain' needs a package ({error}): pip install 'vlm_bt[remote]'") from None
+        raise ConfigError(f"the backend 'langchain' needs a package ({error}): {_REMEDY}") from None
     # A temperature is left to `options`: some models refuse any.
     arguments: dict[str, Any] = {"timeout": settings.request_timeout_s, "max_retries": 0, **settings.options}
     if settings.base_url is not None:
@@ -150,12 +163,15 @@ def _open(settings: LangchainModel, key: str) -> Any:
     if key:
         arguments["api_key"] = key
     if "openai" in (settings.model.partition(":")[0], settings.options.get("model_provider")):
-        arguments["http_client"] = bounded_client(settings.request_timeout_s)
+        try:
+            arguments["http_client"] = bounded_client(settings.request_timeout_s)
+        except ImportError as error:
+            raise ConfigError(f"model {settings.model!r} needs a package ({error}): {_REMEDY}") from None
         if settings.base_url is not None:
             # Else the provider's own key would be taken from the environment and go to another's endpoint.
             arguments["api_key"] = key or "none"
     try:
-        return init_chat_model(settings.model, **arguments)
+        return init_chat_model(settings.model, **arguments), arguments.get("http_client")
     except ImportError as error:
         raise ConfigError(f"model {settings.model!r} needs its provider's package: {error}") from None
     except Exception as error:

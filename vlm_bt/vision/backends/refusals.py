@@ -28,7 +28,11 @@ class Refused(ModelError):
 
 
 class Misunderstood(Refused):
-    """The server does not take the request as it is; a simpler one may do."""
+    """The server does not take the request as it is; a simpler one may do. `told`: all that it says of it."""
+
+    def __init__(self, text: str, told: str) -> None:
+        super().__init__(text)
+        self.told = told
 
 
 def refusal(
@@ -49,8 +53,8 @@ def refusal(
         return Refused(f"{status}: the endpoint is busy or broken", again=True, after_s=pause_s(headers or {}))
     if 300 <= status < 400:
         return Refused(f"{status}: it redirects elsewhere, which is not followed; set base_url to the final address")
-    text = f"{status}: {scrubbed(told, key)[:_LONGEST_TOLD]}"
-    return Misunderstood(text) if status in _UNCLEAR else Refused(text)
+    text = f"{status}: {scrubbed(told, key)[:_LONGEST_TOLD].strip() or 'no reason is given'}"
+    return Misunderstood(text, told) if status in _UNCLEAR else Refused(text)
 
 
 def pause_s(headers: Mapping[str, str]) -> float | None:
