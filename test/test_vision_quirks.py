@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import tiny_chat
+import torch
 from tiny_chat import asked, picture_of
 
 from vlm_bt.errors import ConfigError, ModelError
@@ -19,6 +21,14 @@ from vlm_bt.vision_settings import ChatModel
 SCENE = picture_of(0)
 ROW_OF = {"blip_vqa": "blip", "blip_itm": "blip", "blip_caption": "blip", "blip2": "blip-2"}
 EVERYTHING = tuple(tiny_chat.QUESTIONS)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def opened(folder: Path, **settings: object) -> Chat:

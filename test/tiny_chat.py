@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from vlm_bt.questions import Choose, Describe, Embed, Ground, HowMany, IsTrue, Look, Question, ReadText
 from vlm_bt.types import Box, Frame, Intrinsics, Pose
 from vlm_bt.vision.backends.torchvision_shim import ensure_torchvision
@@ -406,6 +408,11 @@ def picture_of(seed: int, width: int = 160, height: int = 120, part: Box | None 
     here = Pose((0.0, 0.0, 0.0))
     frame = Frame(f"seen{seed}", "overhead", rgb, np.zeros((height, width), np.float32), lens, here, 0.0)
     return Picture(frame, Look(frame.id, part))
+
+
+def as_image(picture: Picture) -> Image.Image:
+    """The whole picture as a program of one's own would hand it to the library."""
+    return Image.fromarray(picture.frame.rgb)
 
 
 def asked(question: Question, *pictures: Picture) -> Asked:

@@ -39,7 +39,7 @@ from vlm_bt.vision.backends.answer_tokens import AnswerTokens, Begun
 from vlm_bt.vision.backends.head import FloatHead
 from vlm_bt.vision.backends.prefix import SharedPrefix
 from vlm_bt.vision.backends.quirks import TYPED, Quirks
-from vlm_bt.vision.backends.turns import Inputs, Turns, fingerprint
+from vlm_bt.vision.backends.turns import Inputs, Turns, fingerprint, pixels_per_pixel
 from vlm_bt.vision.box_text import loc_boxes, written_boxes
 from vlm_bt.vision.boxes import in_frame
 from vlm_bt.vision.model import Asked, Unsupported
@@ -235,8 +235,7 @@ class Dialogue:
             size = self._seen_size(images) if self._quirks.boxes == "pixels" else (prompts.WHOLE, prompts.WHOLE)
             written = list(written_boxes(said.text, *size))
         at = asked.pictures[-1].at
-        # A picture is shrunk, and padded on its right or below, before the model sees it.
-        scale = max(at.x1 - at.x0, at.y1 - at.y0) / max(width, height)
+        scale = pixels_per_pixel(images[-1], at)
         found = []
         for box in written:
             corners = np.array([box.x0 * width, box.y0 * height, box.x1 * width, box.y1 * height]) * scale

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from vlm_bt.errors import VlmBtError
 from vlm_bt.questions import Caption, Describe, Found, Ground, Grounded, ReadOut, ReadText, Result, TextLine, name_of
 from vlm_bt.types import Box
 from vlm_bt.vision.backends.quirks import quirks_of
-from vlm_bt.vision.backends.turns import Turns
+from vlm_bt.vision.backends.turns import Turns, pixels_per_pixel
 from vlm_bt.vision.boxes import in_frame
 from vlm_bt.vision.model import Asked, Unsupported
 from vlm_bt.vision_settings import ChatModel
@@ -43,7 +44,7 @@ class Florence:
         if isinstance(question, Describe):
             return Caption(str(self._do(DESCRIBE, "", self._turns.image(asked.picture))).strip())
         image = self._turns.image(asked.picture, whole_part=True)
-        scale = max(at.x1 - at.x0, at.y1 - at.y0) / max(image.size)
+        scale = pixels_per_pixel(image, at)
         if isinstance(question, Ground):
             phrase = self._turns.harmless(question.phrase)
             places = self._do(GROUND, phrase, image)
@@ -66,7 +67,8 @@ class Florence:
         return self._processor.post_process_generation(text, task=task, image_size=image.size)[task]
 
 
-def _line(text: str, corners: Sequence[float], scale: float, at: Box) -> TextLine:
+def _line(text: str, corners: Sequence[float], scale: NDArray[np.float64], at: Box) -> TextLine:
     """A line and the upright box around its four corners (x, y, x, y ...)."""
-    x, y = np.array(corners[0::2], float) * scale, np.array(corners[1::2], float) * scale
-    return TextLine(text.replace("</s>", "").strip(), box=in_frame(np.array([x.min(), y.min(), x.max(), y.max()]), at))
+    x, y = np.array(corners[0::2], float), np.array(corners[1::2], float)
+    upright = np.array([x.min(), y.min(), x.max(), y.max()]) * scale
+    return TextLine(text.replace("</s>", "").strip(), box=in_frame(upright, at))

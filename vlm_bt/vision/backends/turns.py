@@ -6,10 +6,13 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from vlm_bt.errors import ModelError
+from vlm_bt.types import Box
 from vlm_bt.vision.backends.quirks import Quirks
 from vlm_bt.vision.model import Unsupported
 from vlm_bt.vision.pictures import Picture
@@ -124,6 +127,15 @@ class Turns:
             self.messages(text, images), add_generation_prompt=True, tokenize=False
         )
         return cast(list[int], self.tokenizer(template, add_special_tokens=False)["input_ids"])
+
+
+def pixels_per_pixel(image: Image.Image, at: Box) -> NDArray[np.float64]:
+    """(4,) how many of the frame's pixels one of the image's stands for, for x0, y0, x1, y1; see `Turns.image`."""
+    width, height = at.x1 - at.x0, at.y1 - at.y0
+    # The longer side is never padded.
+    scale = max(image.size) / max(width, height)
+    x, y = (size / max(1, round(size * scale)) for size in (width, height))
+    return np.array([x, y, x, y])
 
 
 def fingerprint(images: Sequence[Image.Image]) -> bytes:
