@@ -15,7 +15,8 @@ import pytest
 
 from vlm_bt.errors import ConfigError
 from vlm_bt.ports import Ticket
-from vlm_bt.simulation.kinematics import Kinematics, Unreachable, nearest_half_turn
+from vlm_bt.scene.handling import nearest_half_turn
+from vlm_bt.simulation.kinematics import Kinematics, Unreachable
 from vlm_bt.simulation.motion import PHYSICS_STEP_S, joint_move
 from vlm_bt.simulation.robot import LIMITS_RAD, MAX_SPEED_RAD_S, NAMED_POSES_RAD, arm_spec
 from vlm_bt.simulation.scenario import Scenario

@@ -10,10 +10,11 @@ import mujoco
 import numpy as np
 
 from vlm_bt.ports import ArmState, Ticket
+from vlm_bt.scene.handling import held_object
 from vlm_bt.simulation.drive import Drive, Fingers, Follow, Program, Wait
 from vlm_bt.simulation.kinematics import Joints, Kinematics, Point3, Unreachable
 from vlm_bt.simulation.motion import joint_move, straight_line
-from vlm_bt.simulation.planning import HOVER_Z_M, TRAVEL_Z_M, held_object, plan_pick, plan_place
+from vlm_bt.simulation.planning import HOVER_Z_M, TRAVEL_Z_M, plan_pick, plan_place
 from vlm_bt.simulation.robot import NAMED_POSES_RAD
 from vlm_bt.types import Grasp, HeldObject, Outcome, PlaceSpot, VerifiedObject
 

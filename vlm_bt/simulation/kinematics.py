@@ -11,6 +11,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from vlm_bt.scene.handling import nearest_half_turn
 from vlm_bt.simulation.robot import JOINTS, LINK_CAPSULES, OWN_ARM, arm_spec
 
 Joints = NDArray[np.float64]
@@ -43,11 +44,6 @@ def top_down(yaw_rad: float) -> NDArray[np.float64]:
     """(3, 3) rotation of a hand that points straight down, its x axis at `yaw_rad`; columns are the hand's axes."""
     c, s = math.cos(yaw_rad), math.sin(yaw_rad)
     return np.array([[c, s, 0.0], [s, -c, 0.0], [0.0, 0.0, -1.0]])
-
-
-def nearest_half_turn(yaw_rad: float, to_rad: float = 0.0) -> float:
-    """The yaw among `yaw_rad` + k pi that lies within a quarter turn of `to_rad`."""
-    return to_rad + (yaw_rad - to_rad + math.pi / 2) % math.pi - math.pi / 2
 
 
 class Kinematics:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from vlm_bt.simulation.kinematics import Joints, Kinematics, Point3, Unreachable, nearest_half_turn
+from vlm_bt.scene.handling import tcp_over
+from vlm_bt.simulation.kinematics import Joints, Kinematics, Point3, Unreachable
 from vlm_bt.simulation.robot import TIP_BELOW_TCP_M
-from vlm_bt.types import Grasp, HeldObject, PlaceSpot, VerifiedObject
+from vlm_bt.types import Grasp, HeldObject, PlaceSpot
 
 HOVER_Z_M = 0.13
 TRAVEL_Z_M = 0.17
@@ -40,29 +40,12 @@ def plan_pick(kinematics: Kinematics, grasps: Sequence[Grasp], near: Joints) -> 
 
 def plan_place(kinematics: Kinematics, held: HeldObject, spot: PlaceSpot, near: Joints) -> Column | Unreachable:
     """The way down on which the held object's footprint comes to the spot, either end first."""
-    along, across = held.offset_m
 
     def tcp(yaw: float) -> tuple[float, float]:
-        c, s = math.cos(yaw), math.sin(yaw)
-        return spot.centre[0] - (c * along + s * across), spot.centre[1] - (s * along - c * across)
+        return tcp_over(held, spot.centre, yaw)
 
     low = max(held.height_m + _PUT_DOWN_SLACK_M, LOWEST_TCP_Z_M) + spot.drop_m
     return _column(kinematics, tcp, min(low, TRAVEL_Z_M - 0.005), TRAVEL_Z_M, spot.yaw_rad - held.yaw_offset_rad, near)
-
-
-def held_object(tool: VerifiedObject, grasp: Grasp, hand_yaw_rad: float, width_m: float, height_m: float) -> HeldObject:
-    """What is known of an object between the fingers: where its footprint lies in the gripper's own axes."""
-    shape = tool.object.footprint
-    dx, dy = shape.centre[0] - grasp.position[0], shape.centre[1] - grasp.position[1]
-    c, s = math.cos(hand_yaw_rad), math.sin(hand_yaw_rad)
-    return HeldObject(
-        tool=tool,
-        verdict_id=tool.verdict_id,
-        width_m=width_m,
-        height_m=height_m,
-        offset_m=(c * dx + s * dy, s * dx - c * dy),
-        yaw_offset_rad=nearest_half_turn(shape.yaw_rad - hand_yaw_rad),
-    )
 
 
 def _column(
