@@ -12,13 +12,10 @@ import importlib.util
 import os
 import shutil
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vlm_bt.errors import ConfigError, ModelError
 from vlm_bt.vision_settings import Checkpoint
-
-if TYPE_CHECKING:
-    import torch
 
 
 def device_of(settings: Checkpoint) -> str:
@@ -51,8 +48,11 @@ def devices() -> tuple[str, ...]:
     return (*here, "cpu")
 
 
-def dtype_of(settings: Checkpoint, device: str) -> torch.dtype:
-    """`auto`: bfloat16 on a GPU that has it, else float16 on a GPU; float32 on a CPU, where answers stay exact."""
+def dtype_of(settings: Checkpoint, device: str) -> Any:
+    """A torch.dtype.
+
+    `auto`: bfloat16 on a GPU that has it, else float16 on a GPU; float32 on a CPU, where answers stay exact.
+    """
     import torch
 
     if settings.dtype != "auto":
@@ -137,7 +137,7 @@ def _offered(device: str) -> list[str]:
     return [kind for kind, where in _QUANTISED_ON.items() if device.startswith(where)] + ["none"]
 
 
-def _bitsandbytes(kind: str, dtype: torch.dtype) -> Any:
+def _bitsandbytes(kind: str, dtype: Any) -> Any:
     import logging
 
     import transformers
