@@ -20,6 +20,7 @@ from vlm_bt.questions import Choose, Counted, Embed, Embedding, HowMany, IsTrue,
 from vlm_bt.types import Answer
 from vlm_bt.vision.backends import Surroundings, export, open_model
 from vlm_bt.vision.backends.openclip import OpenClip
+from vlm_bt.vision.backends.torchvision_shim import ensure_torchvision
 from vlm_bt.vision.model import Asked
 from vlm_bt.vision.pictures import Picture
 from vlm_bt.vision_settings import OpenClipModel
@@ -148,6 +149,7 @@ def test_vit_b_32_in_every_runtime_and_eight_questions_at_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Random weights of the real size. Also the issue's number: eight questions cost at most a fifth of eight calls."""
+    ensure_torchvision()
     import open_clip
 
     torch.manual_seed(0)

@@ -35,6 +35,7 @@ from vlm_bt.vision.backends import Surroundings, open_model
 from vlm_bt.vision.backends.openclip import OpenClip
 from vlm_bt.vision.boxes import best_of_each, in_frame
 from vlm_bt.vision.clip_words import BACKGROUND, phrasings
+from vlm_bt.vision.composing import Composed
 from vlm_bt.vision.model import Asked, Unsupported, VisionModel
 from vlm_bt.vision.pictures import Picture
 from vlm_bt.vision_settings import OpenClipModel
@@ -409,3 +410,8 @@ def test_boxes_are_moved_into_the_frame_and_cut_at_what_was_shown() -> None:
     assert in_frame(np.array([-5.0, 10.4, 20.2, 300.0]), shown) == Box(100, 60, 121, 150)
     assert in_frame(np.array([150.0, 0.0, 180.0, 10.0]), shown) is None
     assert in_frame(np.array([np.nan, 0.0, 180.0, 10.0]), shown) is None
+
+
+def test_the_service_cannot_make_a_claims_probability_out_of_a_ranking(softmax: OpenClip, frame: Frame) -> None:
+    refused = Composed(softmax).answer([asked(frame, IsTrue((WORK,), "a hammer"))])[0]
+    assert isinstance(refused, Unsupported)
