@@ -59,6 +59,7 @@ setup(
         "rich>=13.9",
         "jinja2>=3.1",
         "pillow>=11.0",
+        "xxhash>=3.5",
         "mcap>=1.2",
         "safetensors>=0.8",
         "torch>=2.13",
@@ -75,7 +76,13 @@ setup(
         "mapbox_earcut>=2.0",
     ],
     extras_require={
-        "gpu": ["accelerate>=1.10", "num2words>=0.5"],
+        # SmolVLM's processor writes numbers out.
+        "chat": ["num2words>=0.5", "accelerate>=1.10"],
+        "remote": ["openai>=2.0", "langchain>=1.0", "langchain-openai>=1.0"],
+        "quantisation": ["bitsandbytes>=0.48", "torchao>=0.14", "accelerate>=1.10"],
+        "export": ["onnx>=1.19", "onnxruntime>=1.23", "openvino>=2025.3"],
+        # OpenCV 5 ships neither a face model nor the class that loads one.
+        "privacy": ["opencv-python-headless>=4.10,<5"],
         "realsense": ["pyrealsense2>=2.59"],
         "ros": [
             # Only where no ROS 2 is installed: on a ROS machine rclpy comes with the distribution.
@@ -93,6 +100,10 @@ setup(
             "ruff>=0.14",
             "yamllint>=1.37",
             "types-PyYAML>=6.0",
+            # The real server that the remote backend is tested against: `transformers serve`.
+            "fastapi>=0.115",
+            "uvicorn>=0.34",
+            "python-multipart>=0.0.20",
         ],
     },
 )

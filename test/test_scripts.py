@@ -71,9 +71,9 @@ class Machine:
     def become_root(self) -> None:
         self.install("id", "#!/bin/sh\necho 0\n")
 
-    def set_up(self, **environment: str) -> subprocess.CompletedProcess[str]:
+    def set_up(self, *what: str, **environment: str) -> subprocess.CompletedProcess[str]:
         environment |= {"PATH": f"{self.bin}:/usr/bin:/bin", "STATE": str(self.state)}
-        command = [self.checkout / "scripts/setup"]
+        command = [self.checkout / "scripts/setup", *what]
         return subprocess.run(command, capture_output=True, text=True, env=environment, cwd="/")
 
     def calls(self) -> list[str]:
@@ -94,7 +94,8 @@ def pin(name: str) -> str:
 
 
 TORCH, TORCHVISION = pin("torch"), f"pip --no-deps {pin('torchvision')}"
-PACKAGES = [f"pip {pin('setuptools')}", "pip --no-build-isolation -e .[dev]"]
+PACKAGES = [f"pip {pin('setuptools')}", "pip --no-build-isolation -e ."]
+FOR_TESTS = "pip --no-build-isolation -e .[dev,chat,remote,quantisation,export,privacy,realsense]"
 EGL = "libegl1 libgl1-mesa-dri libopengl0"
 
 
@@ -110,6 +111,20 @@ def test_a_second_run_does_and_says_nothing(machine: Machine) -> None:
     machine.calls()
     run = machine.set_up()
     assert (run.returncode, run.stdout, run.stderr, machine.calls()) == (0, "", "", [])
+
+
+def test_what_the_tests_need_comes_on_top_and_missions_then_need_nothing_more(machine: Machine) -> None:
+    machine.set_up()
+    machine.calls()
+    assert machine.set_up("tests").returncode == 0
+    assert FOR_TESTS in machine.calls()
+    assert machine.set_up("tests").stdout == "" and machine.set_up().stdout == ""
+    assert machine.calls() == []
+
+
+def test_another_word_is_refused(machine: Machine) -> None:
+    run = machine.set_up("everything")
+    assert run.returncode == 1 and "the word: tests" in run.stderr and machine.calls() == []
 
 
 def test_other_metadata_means_another_install_and_other_pins_a_fresh_venv(machine: Machine) -> None:
@@ -157,7 +172,7 @@ def test_a_machine_with_a_gpu_takes_the_gpu_build(machine: Machine) -> None:
 
 
 def test_a_package_that_fails_is_tried_again_and_the_next_run_goes_on(machine: Machine) -> None:
-    machine.refuse(".[dev]")
+    machine.refuse(".")
     run = machine.set_up()
     assert run.returncode == 1
     assert "setup.log" in run.stderr and "Run this again" in run.stderr
