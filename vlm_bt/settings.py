@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError
@@ -13,6 +13,9 @@ from vlm_bt.places import share_dir
 from vlm_bt.ros_settings import RosSettings
 from vlm_bt.types import Zone
 from vlm_bt.vision_settings import Strict, VisionSettings
+
+PATHS = ("script", "weights", "calibration", "cache")
+"""Keys of a model's settings that name files and folders."""
 
 
 class ZoneSettings(Strict):
@@ -81,10 +84,25 @@ class Settings(Strict):
 def load(path: Path | None = None) -> Settings:
     """Read a configuration; `config/embedded.yaml` where none is named.
 
+    `based_on: FILE` takes everything from another file, or from a shipped one by its name such as `embedded`, that is
+    not said here. Paths are taken from the folder of the file they stand in.
+
     Raises:
         ConfigError: It cannot be read, is no YAML, or has wrong keys or values; every one of them is named.
     """
     path = share_dir("config") / "embedded.yaml" if path is None else path
+    try:
+        return Settings.model_validate(_read(path, ()))
+    except ValidationError as error:
+        lines = [f"{path}: the configuration does not fit"]
+        lines += [f"  {'.'.join(str(part) for part in e['loc']) or 'file'}: {e['msg']}" for e in error.errors()]
+        raise ConfigError("\n".join(lines)) from error
+
+
+def _read(path: Path, readers: tuple[Path, ...]) -> dict[str, Any]:
+    """A file on top of what it is based on. `readers`: the files that led here."""
+    if path.resolve() in readers:
+        raise ConfigError(f"{path}: is based on itself, through {', '.join(one.name for one in readers)}")
     try:
         data = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     except OSError as error:
@@ -93,10 +111,35 @@ def load(path: Path | None = None) -> Settings:
         raise ConfigError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: is not YAML\n{error}") from error
-    try:
-        settings = Settings.model_validate(data if data is not None else {})
-        return settings.model_copy(update={"skills": tuple(path.parent / folder for folder in settings.skills)})
-    except ValidationError as error:
-        lines = [f"{path}: the configuration does not fit"]
-        lines += [f"  {'.'.join(str(part) for part in e['loc']) or 'file'}: {e['msg']}" for e in error.errors()]
-        raise ConfigError("\n".join(lines)) from error
+    if data is not None and not isinstance(data, dict):
+        raise ConfigError(f"{path}: a configuration is a mapping, such as `based_on: embedded`")
+    found = _placed(data or {}, path.parent)
+    base = found.pop("based_on", None)
+    if base is None:
+        return found
+    shipped = share_dir("config") / f"{base}.yaml"
+    near = path.parent / str(base)
+    merged: dict[str, Any] = _over(
+        _read(near if near.is_file() or not shipped.is_file() else shipped, (*readers, path.resolve())), found
+    )
+    return merged
+
+
+def _over(below: Any, above: Any) -> Any:
+    """`above` on top of `below`: mappings key by key, anything else as a whole. A model is one thing."""
+    if not isinstance(below, dict) or not isinstance(above, dict) or "backend" in above:
+        return above
+    return below | {key: _over(below.get(key), value) for key, value in above.items()}
+
+
+def _placed(data: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Paths of a file, from that file's folder."""
+    if isinstance(data.get("skills"), list):
+        data["skills"] = [str(folder / str(one)) for one in data["skills"]]
+    vision = data.get("vision")
+    models = vision.get("models") if isinstance(vision, dict) else None
+    for model in models.values() if isinstance(models, dict) else ():
+        for key in PATHS if isinstance(model, dict) else ():
+            if isinstance(model.get(key), str):
+                model[key] = str(folder / model[key])
+    return data
