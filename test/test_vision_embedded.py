@@ -14,7 +14,7 @@ from vlm_bt.errors import ModelError
 from vlm_bt.simulation.tools import HELD_OUT
 from vlm_bt.training.data import read, write_shard
 from vlm_bt.training.evaluate import mission_candidates
-from vlm_bt.vision.backends.embedded import EmbeddedClip, _listed
+from vlm_bt.vision.backends.embedded_clip import EmbeddedClip, _listed
 from vlm_bt.vision.calibration import Calibration
 from vlm_bt.vision.vocabulary import KINDS, OTHER, PROMPTS, names_a_kind
 from vlm_bt.vision.weights import CONTENT, embedded_calibration, embedded_directory

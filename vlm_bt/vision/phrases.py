@@ -27,7 +27,8 @@ _TAIL = re.compile(rf"(?:{_PLACE}| here| there| anywhere| in sight| visible)+$")
 _THERE = re.compile(
     r"^(?:(?:is|are) there|there(?: is|'s| are)|i (?:can )?see|(?:can|do) you see|you can see|it shows|does it show)\s+"
 )
-_IT = re.compile(r"^(?:is (?:it|this|that|the (?:thing|tool|object))|(?:it|this|that|the (?:thing|tool|object)) is)\s+")
+_SUBJECT = r"(?:it|this|that|(?:the )?(?:thing|tool|object))"
+_IT = re.compile(rf"^(?:is {_SUBJECT}|{_SUBJECT} is)\s+")
 _LEAST = re.compile(
     r"^(at least|no fewer than|at most|no more than|exactly|only|just|more than|fewer than|less than)\s+"
 )
@@ -35,6 +36,11 @@ _EMPTY = re.compile(
     r"(?:is )?(?:the )?(?:work ?bench|bench|table)(?: is)? (?:empty|clear|bare)|nothing|empty|"
     r"there(?: is|'s) nothing|is there nothing"
 )
+_HAS = re.compile(rf"^(?:{_SUBJECT} has|does {_SUBJECT} have|has|with|having)\s+")
+_NOT = re.compile(
+    rf"^(?:(?:{_SUBJECT} is )?(?:not|anything but|something (?:other than|else than|but))|is {_SUBJECT} not)\s+"
+)
+_ON_IT = re.compile(r" (?:on|at) (?:it|this|that)$")
 _VERB = re.compile(r"\b(?:is|are|was|were|has|have|does|do|can|will|should)\b")
 
 
@@ -68,12 +74,13 @@ class Claim:
 
 def phrase_of(text: str, parts: Sequence[str] = ()) -> Phrase:
     """Take a phrase apart. `parts`: the phrases for parts that the model knows."""
-    said = _TAIL.sub("", plain(_IT.sub("", _THERE.sub("", plain(text)))))
-    said = plain(said)
-    noun, _, having = said.partition(" with ")
+    said = plain(_TAIL.sub("", plain(_IT.sub("", _THERE.sub("", plain(text))))))
+    whole = said
+    said, _, that = said.partition(" that is ")
+    had = _HAS.match(said)
+    noun, _, having = ("thing", "", said[had.end() :]) if had else said.partition(" with ")
     known = {part.lower(): part for part in parts}
     colour, never, found, free = "", False, [], False
-    noun, _, that = noun.partition(" that is ")
     words = noun.split()
     if that:
         colour, never = colour_called(that), that in NO_COLOURS
@@ -85,21 +92,31 @@ def phrase_of(text: str, parts: Sequence[str] = ()) -> Phrase:
             break
     for part in (plain(some) for some in re.split(r",| and ", having) if some.strip()):
         shade = part.rsplit(" ", 1)[0] if part.endswith((" handle", " handles")) else ""
-        if shade and colour_called(shade):
-            colour = colour_called(shade)
-        elif part in known:
+        if part in known:
             found.append(known[part])
-        else:
+        elif colour_called(shade):
+            colour = colour_called(shade)
+        elif shade in NO_COLOURS:
+            never = True
+        elif part != "handle":
             free = True
     if not colour and len(words) == 2 and words[0] in _THINGS and colour_called(words[1]):
         colour, words = colour_called(words[1]), words[:1]
-    rest = " ".join(words)
+    rest = _ON_IT.sub("", " ".join(words))
     if rest in known:
         found.append(known[rest])
         rest = ""
     kinds = kinds_called(rest)
-    free = free or bool(rest and not kinds and rest not in _THINGS)
-    return Phrase(said, kinds, colour, tuple(found), free, never)
+    of_handle = rest == "handle" and (colour or never)
+    free = free or bool(rest and not kinds and rest not in _THINGS and not of_handle)
+    return Phrase(whole, kinds, colour, tuple(found), free, never)
+
+
+def denied(text: str) -> tuple[bool, str]:
+    """Whether a claim about one thing, such as "it is not a hammer", denies, and what."""
+    said = plain(text)
+    found = _NOT.match(said)
+    return (True, said[found.end() :]) if found else (False, text)
 
 
 def claim_of(text: str, parts: Sequence[str] = ()) -> Claim | None:

@@ -67,6 +67,12 @@ COLOUR_WORDS: Mapping[str, tuple[str, ...]] = {
     "dark grey": ("dark grey", "dark gray"),
     "brass": ("brass", "golden", "brass coloured"),
 }
+NEAR_COLOURS: Mapping[str, tuple[str, ...]] = {
+    "grey": ("grey", "dark grey", "silver"),
+    "dark grey": ("dark grey", "grey"),
+    "silver": ("silver", "grey"),
+}
+"""What else fits a colour's name: shades of bare steel that people, too, call one for the other."""
 NO_COLOURS = ("pink", "white", "brown", "turquoise")
 """Colours that nothing on the bench has."""
 

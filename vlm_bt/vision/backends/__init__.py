@@ -11,7 +11,7 @@ from vlm_bt.vision.model import VisionModel
 from vlm_bt.vision_settings import AnyModel, ModelChoice
 
 BACKENDS: Mapping[str, tuple[str, str]] = {
-    "embedded": ("shipped", "Embedded"),
+    "embedded": ("embedded", "Embedded"),
     "open_clip": ("openclip", "OpenClip"),
     "detection": ("detection", "Detection"),
     "chat": ("chat", "Chat"),

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from vlm_bt.questions import MOST_COUNTED, Mask
 from vlm_bt.scene.crops import crop
@@ -15,8 +16,9 @@ from vlm_bt.scene.tabletop import Region, segment
 from vlm_bt.types import Box, Frame, Zone
 from vlm_bt.vision.backends.embedded_clip import EmbeddedClip, Floats, Pixels
 from vlm_bt.vision.model import Unsupported
-from vlm_bt.vision.phrases import Claim, Phrase, phrase_of
+from vlm_bt.vision.phrases import Claim, Phrase, denied, phrase_of
 from vlm_bt.vision.vocabulary import KINDS
+from vlm_bt.vision.words import NEAR_COLOURS
 
 Counts = NDArray[np.float64]
 
@@ -27,27 +29,29 @@ class Things:
 
     Attributes:
         pixels: (N, S, S, 3) uint8.
+        looks: How many of the four views are looked at; one is enough for claims (measured), four are calibrated.
     """
 
     clip: EmbeddedClip
     pixels: Pixels
+    looks: int = 4
 
     @cached_property
-    def _views(self) -> list[object]:
-        return list(self.clip.views(self.pixels))
+    def _views(self) -> list[Tensor]:
+        return self.clip.views(self.pixels, self.looks)
 
     @cached_property
     def kinds(self) -> Floats:
         """(N, K + 1) probabilities, the last one for none of the kinds."""
-        return self.clip.kinds_of(self._views)  # type: ignore[arg-type]
+        return self.clip.kinds_of(self._views)
 
     @cached_property
     def _colours(self) -> Floats:
-        return self.clip.colours_of(self._views)  # type: ignore[arg-type]
+        return self.clip.colours_of(self._views)
 
     @cached_property
     def _parts(self) -> Floats:
-        return self.clip.parts_of(self._views)  # type: ignore[arg-type]
+        return self.clip.parts_of(self._views)
 
     def fits(self, text: str) -> Floats:
         """(N,) probability that the phrase fits each thing: by the heads for kind, colour and part where they know
@@ -57,19 +61,24 @@ class Things:
             return np.zeros(len(self.pixels), np.float32)
         return self.fit(phrase)
 
+    def holds(self, claim: str) -> Floats:
+        """(N,) probability that a claim about each thing is true: as `fits`, and it may deny."""
+        no, text = denied(claim)
+        return 1.0 - self.fits(text) if no else self.fits(text)
+
     def fit(self, phrase: Phrase) -> Floats:
         """As `fits`, of a phrase taken apart."""
         if len(self.pixels) == 0 or phrase.never:
             return np.zeros(len(self.pixels), np.float32)
         if phrase.free:
-            return self.clip.fits_of(self._views, phrase.text)  # type: ignore[arg-type]
+            return self.clip.fits_of(self._views, phrase.text)
         chance: Floats = np.ones(len(self.pixels), np.float32)
         if phrase.kinds:
             chance = chance * self.kinds[:, [KINDS.index(kind) for kind in phrase.kinds]].sum(1)
         if phrase.colour:
             # A colour that the weights were not trained on fits nothing.
-            known = phrase.colour in self.clip.colours
-            chance = chance * (self._colours[:, self.clip.colours.index(phrase.colour)] if known else 0.0)
+            near = [shade for shade in NEAR_COLOURS.get(phrase.colour, (phrase.colour,)) if shade in self.clip.colours]
+            chance = chance * self._colours[:, [self.clip.colours.index(shade) for shade in near]].sum(1)
         for part in phrase.parts:
             chance = chance * self._parts[:, self.clip.parts.index(part)]
         return np.clip(chance, 0.0, 1.0)

@@ -105,10 +105,10 @@ class EmbeddedClip:
         return self._evidence(self.views(crops), wording)
 
     @torch.inference_mode()
-    def views(self, crops: Pixels) -> list[Tensor]:
-        """Raw features (N, D) of the four views of crops (N, S, S, 3), for `kinds_of` and the like: the trunk's work is
-        most of it, so it is done once."""
-        return [self._features(view) for view in _views(crops)]
+    def views(self, crops: Pixels, count: int = 4) -> list[Tensor]:
+        """Raw features (N, D) of the first of the four views of crops (N, S, S, 3), for `kinds_of` and the like: the
+        trunk's work is most of it, so it is done once."""
+        return [self._features(view) for view in _views(crops)[:count]]
 
     @torch.inference_mode()
     def kinds_of(self, views: Sequence[Tensor], wording: int = 0) -> Floats:
