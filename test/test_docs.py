@@ -34,7 +34,7 @@ def test_a_tutorial_does_what_it_says(tutorial, tmp_path):
 
 
 def test_there_is_a_tutorial():
-    assert [path.name for path in TUTORIALS] == ["01-your-own-tree-in-ten-minutes.md", "02-cookbook.md"]
+    assert len(TUTORIALS) >= 3
 
 
 def test_every_yaml_block_of_the_readme_loads(tmp_path):

@@ -309,3 +309,18 @@ def test_mishaps_and_stops_stand_in_both_forms_and_stay_text(mission, tmp_path):
     assert page.text.count(HOSTILE) >= 5 and "to the end" in page.text and "no motion followed" in page.text
     assert "script" not in [tag for tag, _ in page.tags] and not page.attributes("onerror")
     assert "<script" not in (tmp_path / "report.md").read_text("utf-8").replace("\\<script", "")
+
+
+def test_what_looking_cost_stands_in_both_reports_for_each_skill_and_model(mission, tmp_path):
+    times = {"mean": 12.4, "p95": 20.0}
+    row = {"skill": "find_next_tool", "model": "shipped", "question": "Choose", "asked": 7, "answered": 6}
+    row |= {"failed": {"model_lost": 1}, "total_ms": times, "wait_ms": times, "run_ms": times, "batch": 3.5}
+    mission.write("event", what="model ready", name="shipped", model="m-1", calibrated=True, note="")
+    mission.write("event", what="model ready", name="big", model="m-2", calibrated=False, note="none is configured")
+    mission.write("looking", rows=[row | {"cache_exact": 1, "cache_similar": 1}])
+    mission.recorder.flush()
+    page = Page(write_report(mission.recorder.path, tmp_path / "out").read_text("utf-8"))
+    text = (tmp_path / "out" / "report.md").read_text("utf-8")
+    assert "| find next tool | Choose | shipped | 7 | 1 | 12 ms | 12 ms | 3.5 | 2 |" in text
+    for words in ("What looking cost", "find next tool", "Model shipped", "Calibration of big", "none is configured"):
+        assert words in page.text

@@ -8,11 +8,14 @@ from pathlib import Path
 
 from vlm_bt.app.result import Progress, Result
 from vlm_bt.app.site import Site
+from vlm_bt.errors import ConfigError
 from vlm_bt.executive import Executive, Snapshot, Subscriber
 from vlm_bt.frames import FrameStore
 from vlm_bt.leaves.context import Memory, Ports, ToolKnowledge
+from vlm_bt.leaves.leaf import Leaf
 from vlm_bt.leaves.table import LEAVES
 from vlm_bt.ledger import Ledger, VerifiedArm
+from vlm_bt.questions import name_of
 from vlm_bt.recording.pictures import from_array, question_picture, save_png
 from vlm_bt.recording.record import McapRecorder
 from vlm_bt.recording.report import write_report
@@ -108,10 +111,12 @@ class Mission:
 
         Raises:
             ModelError: The model cannot be loaded.
+            ConfigError: A leaf of the tree asks what its models do not answer; all of these are named.
         """
         for name, ready in self.vision.wait_ready().items():
             known = {"model": ready.model, "calibrated": ready.calibrated, "note": ready.note}
             self.recorder.write("event", {"what": "model ready", "name": name, **known})
+        self._check_questions()
         ended = self.executive.run(lambda snapshot: self._tell(snapshot, on_progress))
         return self._finish(ended)
 
@@ -134,6 +139,26 @@ class Mission:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _check_questions(self) -> None:
+        """Raises: ConfigError."""
+        asked = {
+            (node.skill, name_of(question)): node
+            for node in self.compiled.root.iterate()
+            if isinstance(node, Leaf)
+            for question in node.asks
+            if not self.vision.answers(question)
+        }
+        if asked:
+            tree, vision = self.compiled.source.name, self._settings.vision
+            raise ConfigError(
+                "\n".join(
+                    f"tree {tree!r}: skill {skill!r} ({node.name}) asks {question}, which "
+                    f"{' and '.join(vision.route_of(question))} can't answer; name a model that does: "
+                    f"vision.route: {{{question}: MODEL}}"
+                    for (skill, question), node in asked.items()
+                )
+            )
 
     def _tell(self, snapshot: Snapshot, on_progress: Callable[[Progress], None] | None) -> None:
         if on_progress is None:
@@ -180,6 +205,7 @@ class Mission:
             handed_over=judged.handed_over,
             false=tuple({"as": label, "is": real} for label, real in judged.false),
         )
+        self.recorder.write("looking", {"rows": self.vision.metrics.plain()})
         self.recorder.write("result", result.json())
         self.recorder.close()
         write_report(self.recorder.path, self._out)

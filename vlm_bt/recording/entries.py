@@ -170,6 +170,15 @@ class MissionResult(Entry):
 
 
 @dataclass(frozen=True)
+class Looking(Entry):
+    """What looking cost until then: a row for each skill, model and type of question (see `vision.metrics`)."""
+
+    channel: ClassVar[str] = "looking"
+
+    rows: tuple[Json, ...] = ()
+
+
+@dataclass(frozen=True)
 class Kept(Entry):
     """An evidence picture. `jpeg` holds its bytes, `why` the reason for keeping it, `stamp_s` when it was taken."""
 
@@ -199,6 +208,7 @@ KINDS: Mapping[str, type[Entry]] = {
         Look,
         Event,
         MissionResult,
+        Looking,
         Kept,
     )
 }

@@ -68,6 +68,8 @@ class McapRecorder:
         self._waiting: dict[str, list[str]] = {}
         self._kept: set[str] = set()
         self._closed = False
+        self.onlooker: Callable[[str, Mapping[str, Any]], None] = lambda channel, entry: None
+        """Told of every entry as it is written. Must be quick: leaves write in a tick."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._stream: IO[bytes] = path.open("wb")
@@ -81,7 +83,9 @@ class McapRecorder:
         """Put a message into its channel; what comes after `close` is dropped."""
         if not self._closed:
             now_s = self._clock()
-            self._put(channel, f"vlm_bt.{channel}", entries.schema(channel), {"t": round(now_s, 6), **data}, now_s)
+            entry = {"t": round(now_s, 6), **data}
+            self._put(channel, f"vlm_bt.{channel}", entries.schema(channel), entry, now_s)
+            self.onlooker(channel, entry)
 
     def keep_frame(self, frame_id: str, why: str) -> None:
         """Pin a frame until the next `flush` writes its picture. A frame is written once, however often it is kept."""

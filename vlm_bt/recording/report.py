@@ -122,14 +122,15 @@ def _headline(story: Story) -> str:
 
 def _made(story: Story) -> list[tuple[str, str]]:
     """What somebody needs to have the same mission again."""
-    calibrated = story.model.get("calibrated")
-    rows = [
-        ("Seed", story.configuration.get("seed")),
-        ("Model", story.model.get("model")),
-        ("Calibration", "valid" if calibrated else None if calibrated is None else "none, so nothing was sure"),
-        ("Note", story.model.get("note")),
-        ("Trace", story.result.get("trace_sha256")),
-    ]
+    rows = [("Seed", story.configuration.get("seed"))]
+    for model in story.models:
+        of = f" of {model['name']}" if len(story.models) > 1 and model.get("name") else ""
+        rows += [
+            ("Model" if not of else f"Model {model['name']}", model.get("model")),
+            (f"Calibration{of}", "valid" if model.get("calibrated") else "none, so nothing was sure"),
+            (f"Note{of}", model.get("note")),
+        ]
+    rows.append(("Trace", story.result.get("trace_sha256")))
     return [(name, str(value)) for name, value in rows if value not in (None, "")]
 
 

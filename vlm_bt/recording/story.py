@@ -67,7 +67,8 @@ class Story:
         on_purpose: What a person said to leave, or nobody said what to do with, and that the arm never took up.
         zone_of: The zone that each kind was brought to.
         told_by_itself: The mission came to its own closing sentence, with a last look behind it.
-        model: What the model said of itself: `model` (its revision), `calibrated`, `note`.
+        models: What each model said of itself: `name`, `model` (its revision), `calibrated`, `note`.
+        looking: What questions to models cost, a row for each skill, model and type of question.
         in_container: Pixel box (x0, y0, x1, y1) in the last picture around what lies in each container.
     """
 
@@ -93,7 +94,8 @@ class Story:
     counted: Mapping[str, int] = field(default_factory=dict)
     incidents: tuple[Incident, ...] = ()
     stops: tuple[Stop, ...] = ()
-    model: Json = field(default_factory=dict)
+    models: tuple[Json, ...] = ()
+    looking: tuple[Json, ...] = ()
     refused: int = 0
     told_by_itself: bool = False
     in_container: Mapping[str, tuple[int, int, int, int]] = field(default_factory=dict)
@@ -132,11 +134,17 @@ def tell(record: Record) -> Story:
         counted=_counted(record),
         incidents=incidents(record),
         stops=stops(record),
-        model=next((e.data for e in record.of(entries.Event) if e.what == "model ready"), {}),
+        models=tuple(e.data for e in record.of(entries.Event) if e.what == "model ready"),
+        looking=_looking(record),
         refused=sum(e.what == "motion refused" for e in record.of(entries.Event)),
         told_by_itself=written is not None,
         in_container=boxes_of_containers(record),
     )
+
+
+def _looking(record: Record) -> tuple[Json, ...]:
+    last = record.last(entries.Looking)
+    return last.rows if last else ()
 
 
 def _sentence(sections: Mapping[str, Mapping[str, int]], left_over: tuple[LeftOver, ...], known: bool) -> str:
