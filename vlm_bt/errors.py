@@ -5,6 +5,7 @@ VlmBtError
 ├── TreeError        an author's mistakes in a tree or a skill card, all of them together
 ├── ModelError       weights that are missing, corrupt or do not fit
 ├── DrawingError     no library can draw here
+├── PictureError     an image message that cannot be read
 ├── FrameGone        a frame that has left the ring buffer
 └── DepthMissing     no depth where one is needed
 """
@@ -34,6 +35,10 @@ class ModelError(VlmBtError):
 
 class DrawingError(VlmBtError):
     """No drawing library works on this machine."""
+
+
+class PictureError(VlmBtError):
+    """An image message whose encoding, size or bytes cannot be read."""
 
 
 class FrameGone(VlmBtError):
