@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from vlm_bt.errors import DepthMissing, VlmBtError
 from vlm_bt.frames import FrameHandle, FrameReader
 from vlm_bt.types import Frame, Zone
 from vlm_bt.vision.geometry import FindSpot, PlanGrasps, SeenRegion, Segment, Segmented
-from vlm_bt.vision.messages import Cutouts, Done, Failed, FromProcess, Job, Ready
+from vlm_bt.vision.messages import Cost, Cutouts, Done, Failed, FromProcess, Job, Ready
 
 if TYPE_CHECKING:
     from vlm_bt.scene.tabletop import Segmentation
@@ -59,9 +60,10 @@ class Geometer:
         replies: list[FromProcess] = []
         for job, _ in batch:
             began((job.number,))
-            handle = job.shown[0].handle
+            handle, start = job.shown[0].handle, time.perf_counter()
             try:
-                replies.append(Done(job.number, self._answers[type(job.question)](handle, job.question)))
+                value = self._answers[type(job.question)](handle, job.question)
+                replies.append(Done(job.number, value, Cost(run_ms=(time.perf_counter() - start) * 1e3)))
             except FileNotFoundError:
                 replies.append(Failed(job.number, "stale", f"frame {handle.id} has left the ring buffer"))
             except VlmBtError as error:

@@ -6,6 +6,7 @@ end of its pipe does.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -25,6 +26,9 @@ def serve(pipe: Connection, open_worker: Callable[[], Worker], threads: int) -> 
     os.environ["OMP_WAIT_POLICY"] = "passive"
     os.environ["OMP_NUM_THREADS"] = str(threads)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    # transformers imports torchao wherever it is installed, which then tells of every GPU kernel that a CPU lacks.
+    for chatterbox in ("torchao", "torch.utils._pytree"):
+        logging.getLogger(chatterbox).setLevel(logging.ERROR)
     say = _Mouth(pipe)
     try:
         worker = open_worker()
