@@ -6,30 +6,27 @@ node of its own (`moveit_arm`, `trajectory_arm`, or the simulation).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rclpy.action import ActionClient
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from vlm_bt_interfaces.action import Grip, MoveArm
 from vlm_bt_interfaces.msg import ArmState as ArmStateMessage
-from vlm_bt_interfaces.msg import AttachedObject
 
 from vlm_bt.ports import ArmState, Clock, Ticket
-from vlm_bt.ros.goal import CancelEverything, Goal
+from vlm_bt.ros.goal import ActionPort, CancelEverything, Goal
+from vlm_bt.ros.motions import Command, Ended, Hand, Motions, Program
 from vlm_bt.ros.runtime import Inbox
+from vlm_bt.ros.stamps import Stamps, seconds
 from vlm_bt.ros_settings import RosArmSettings
-from vlm_bt.scene.handling import held_object, pointing_down, tcp_over
-from vlm_bt.types import Grasp, HeldObject, Outcome, PlaceSpot, Pose, VerifiedObject
+from vlm_bt.types import Grasp, HeldObject, Outcome, PlaceSpot, VerifiedObject
 
-EMPTY_WIDTH_M = 0.0022
-OPEN_WIDER_M = 0.016
-ABOVE_BENCH_M = 0.003
-"""What is put down is let go this far above where it was gripped."""
-
-Program = Generator[Goal, Outcome, Outcome]
+CANCEL_ANSWER_S = 0.5
+"""A new motion waits so long at most until the servers have answered that they cancelled everything."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,8 @@ class _State:
 class RosArm:
     """Drives whatever serves MoveArm and Grip. `step` is called between ticks, in the executive's thread.
 
-    A new motion while another is under way stops that one first, and waits until it stands.
+    A new motion while another is under way stops that one first, and waits until it stands. A goal that `hold`
+    cancelled is sent again by `resume`; one that somebody else cancelled ends its motion.
 
     Args:
         base_frame: Frame of every pose that is sent.
@@ -54,24 +52,32 @@ class RosArm:
         self._settings = settings
         self._clock = clock
         self._inbox = inbox
-        self._base_frame = base_frame
-        self._node = node
-        self._move = ActionClient(node, MoveArm, settings.move)
-        self._grip = ActionClient(node, Grip, settings.grip)
+        self._stamps = Stamps(node, clock)
+        self._ports = {
+            "move": ActionPort(node, MoveArm, settings.move),
+            "grip": ActionPort(node, Grip, settings.grip),
+        }
         self._cancel = (CancelEverything(node, settings.move), CancelEverything(node, settings.grip))
+        self._motions = Motions(settings, base_frame, self._hand)
         self._ticket: Ticket[Any] | None = None
         self._program: Program | None = None
+        self._command: Command | None = None
         self._goal: Goal | None = None
-        self._again: Callable[[], Goal] | None = None
         self._ending: list[Goal] = []
+        self._cancelling: list[Any] = []
+        self._cancelled_s = 0.0
         self._next: tuple[Ticket[Any], Program] | None = None
         self._paused = False
         self._said: ArmStateMessage | None = None
-        self._said_s = -1.0
+        self._said_s = 0.0
+        self._news = False
         self._last_motion_s = 0.0
-        self._attached: AttachedObject | None = None
         node.create_subscription(
-            ArmStateMessage, settings.state, lambda m: inbox.post(lambda: self._hear(m)), qos_profile_sensor_data
+            ArmStateMessage,
+            settings.state,
+            lambda said: inbox.post(lambda: self._hear(said)),
+            qos_profile_sensor_data,
+            callback_group=MutuallyExclusiveCallbackGroup(),
         )
 
     @property
@@ -85,31 +91,36 @@ class RosArm:
         return self._said is not None and self._clock.now_s - self._said_s <= self._settings.lost_s
 
     @property
+    def served(self) -> bool:
+        """Whether both actions have a server now."""
+        return all(port.served for port in self._ports.values())
+
+    @property
     def state(self) -> ArmState:
         said = self._said
         if said is None:
             return _State(False, False, 0.0, (0.0, 0.0, 0.0), self._last_motion_s)
-        at = said.tcp.position
+        hand = self._hand()
         moving = bool(said.moving) or self.commanding
         healthy = bool(said.healthy) and self.heard
-        return _State(healthy, moving, float(said.gripper_width_m), (at.x, at.y, at.z), self._last_motion_s)
+        return _State(healthy, moving, hand.width_m, hand.position, self._last_motion_s)
 
     def pick(self, tool: VerifiedObject, grasps: Sequence[Grasp]) -> Ticket[HeldObject]:
         """Take the first of `grasps` that the arm can reach."""
         ticket: Ticket[HeldObject] = Ticket(f"pick {tool}", self.stop)
-        return self._start(ticket, self._pick(ticket, tool, tuple(grasps)))
+        return self._start(ticket, self._motions.pick(tool, tuple(grasps)))
 
     def place(self, held: HeldObject, spot: PlaceSpot) -> Ticket[None]:
         ticket: Ticket[None] = Ticket(f"place {held.label} in {spot.zone}", self.stop)
-        return self._start(ticket, self._place(held, spot))
+        return self._start(ticket, self._motions.place(held, spot))
 
     def release(self, held: HeldObject) -> Ticket[None]:
         ticket: Ticket[None] = Ticket(f"release {held.label}", self.stop)
-        return self._start(ticket, self._release(held))
+        return self._start(ticket, self._motions.release(held))
 
     def move_to(self, named: str) -> Ticket[None]:
         ticket: Ticket[None] = Ticket(f"move to {named}", self.stop)
-        return self._start(ticket, self._named(named))
+        return self._start(ticket, self._motions.named(named))
 
     def hold(self) -> None:
         """Cancel the goal under way; it is sent again by `resume`."""
@@ -123,185 +134,108 @@ class RosArm:
 
     def stop(self) -> None:
         """Cancel everything at the arm and the gripper, and drop the motion; the grip stays."""
-        if self._goal is not None:
-            self._goal.cancel("the arm was stopped")
-            self._ending.append(self._goal)
-            self._goal = None
-        for cancel in self._cancel:
-            cancel()
-        stopped = Outcome("cancelled", "the arm was stopped")
-        for ticket in (self._ticket, self._next[0] if self._next is not None else None):
-            if ticket is not None:
-                ticket.fail(stopped)
-        if self._program is not None:
-            self._program.close()
-        self._ticket = self._program = self._again = self._next = None
+        self._drop(Outcome("cancelled", "the arm was stopped"))
+        self._cancelled_s = self._clock.now_s
+        asked = [cancel() for cancel in self._cancel]
+        self._cancelling += [future for future in asked if future is not None]
 
     def step(self) -> None:
         """Between ticks: watch the goal under way, begin the next one."""
-        for goal in [*self._ending, *((self._goal,) if self._goal is not None else ())]:
+        for goal in (*self._ending, *((self._goal,) if self._goal is not None else ())):
             goal.step()
-        self._ending = [goal for goal in self._ending if not goal.standing]
-        if self._paused or self._ending:
-            # A goal that was held ends as cancelled; it is sent again when the arm may go on.
+        self._ending = [goal for goal in self._ending if goal.ended is None]
+        if (self._program is not None or self._next is not None) and not self.heard:
+            self._drop(Outcome("arm_fault", f"the arm has said nothing for {self._settings.lost_s:g} s"))
+        elif not self._paused and not self._ending and not self._waits_for_cancel():
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if self._program is None:
+            if self._next is not None:
+                (self._ticket, self._program), self._next = self._next, None
+                self._advance(None)
             return
-        if self._program is None and self._next is not None:
-            (self._ticket, self._program), self._next = self._next, None
-            self._advance(None)
-        elif self._goal is not None and self._goal.ended is not None:
-            ended, held = self._goal.ended, self._goal.ended.reason == "cancelled"
-            if held and self._again is not None:
-                self._goal = self._again()
-            else:
-                self._advance(ended)
+        goal, command = self._goal, self._command
+        assert goal is not None and command is not None
+        if goal.ended is None:
+            return
+        if goal.cancelled and goal.ended.reason == "cancelled":
+            self._send(command)
+        elif self._news or not goal.ended.ok:
+            # What the arm said before the goal ended does not tell what the goal has done.
+            self._advance(Ended(goal.ended, goal.result))
 
     def _start(self, ticket: Ticket[Any], program: Program) -> Ticket[Any]:
         if not self.heard:
-            ticket.fail(Outcome("arm_fault", "the arm has not said anything lately"))
+            ticket.fail(Outcome("arm_fault", "the arm has not said anything lately; is its node running?"))
             return ticket
         if not self.state.healthy:
-            ticket.fail(Outcome("arm_fault", self._said.fault if self._said is not None else "the arm is not well"))
+            assert self._said is not None
+            ticket.fail(Outcome("arm_fault", self._said.fault or "the arm says that it is not well"))
             return ticket
-        if self._program is not None:
-            self.stop()
+        self._drop(Outcome("cancelled", "another motion was begun"))
         self._next = (ticket, program)
         return ticket
 
-    def _advance(self, ended: Outcome | None) -> None:
+    def _advance(self, ended: Ended | None) -> None:
         assert self._program is not None
         try:
-            self._goal = self._program.send(ended) if ended is not None else next(self._program)
+            command = self._program.send(ended) if ended is not None else next(self._program)
         except StopIteration as finished:
             outcome: Outcome = finished.value
-            ticket, self._ticket, self._program, self._goal, self._again = self._ticket, None, None, None, None
+            ticket, self._ticket, self._program, self._goal, self._command = self._ticket, None, None, None, None
             if ticket is not None and outcome.ok:
                 ticket.resolve(outcome.evidence.get("value"))
             elif ticket is not None:
                 ticket.fail(outcome)
+        else:
+            self._send(command)
 
-    def _pick(self, ticket: Ticket[HeldObject], tool: VerifiedObject, grasps: tuple[Grasp, ...]) -> Program:
-        reached: Grasp | None = None
-        missed = Outcome("unreachable", "there is no grasp to try")
-        for grasp in grasps:
-            missed = yield self._grip_to(grasp.opening_m)
-            if not missed.ok:
-                return missed
-            missed = yield self._go(pointing_down((*grasp.position[:2], self._settings.rise_m), grasp.yaw_rad))
-            if missed.ok:
-                reached = grasp
-                break
-            if missed.reason != "unreachable":
-                return missed
-        if reached is None:
-            return missed
-        down = yield self._straight(reached.position, reached.yaw_rad, may_touch=(tool.object.id,))
-        if not down.ok:
-            yield self._straight((*reached.position[:2], self._settings.rise_m), reached.yaw_rad)
-            return down
-        closed = yield self._grip_to(0.0, self._settings.grip_force_n)
-        held = held_object(tool, reached, reached.yaw_rad, self.state.gripper_width_m, reached.position[2])
-        caught = closed.ok and not self._empty()
-        self._attached = _attached(held) if caught else None
-        up = yield self._straight((*reached.position[:2], self._settings.rise_m), reached.yaw_rad)
-        if not closed.ok or not up.ok:
-            return closed if not closed.ok else up
-        if not caught:
-            return Outcome("grasp_failed", "the fingers closed on nothing")
-        if self._empty():
-            self._attached = None
-            return Outcome("dropped", f"the {tool.label} was lost while it was lifted")
-        return Outcome(evidence={"value": held})
+    def _send(self, command: Command) -> None:
+        self._command, self._news = command, False
+        self._goal = Goal(
+            self._ports[command.action],
+            command.message,
+            self._inbox,
+            lambda: self._clock.now_s,
+            accept_limit_s=self._settings.accept_limit_s,
+            limit_s=self._settings.motion_limit_s,
+            what=command.what,
+        )
+        self._last_motion_s = self._clock.now_s
 
-    def _place(self, held: HeldObject, spot: PlaceSpot) -> Program:
-        if self._empty():
-            return Outcome("dropped", f"the {held.label} is not in the hand")
-        yaw = spot.yaw_rad - held.yaw_offset_rad
-        at = tcp_over(held, spot.centre, yaw)
-        rise_m = self._settings.rise_m
-        carried = yield self._go(pointing_down((*at, rise_m), yaw))
-        if not carried.ok:
-            return carried
-        low_m = min(held.height_m + ABOVE_BENCH_M + spot.drop_m, rise_m)
-        lowered = yield self._straight((*at, low_m), yaw)
-        if self._empty():
-            return Outcome("dropped", f"the {held.label} was lost on the way")
-        if not lowered.ok:
-            yield self._straight((*at, rise_m), yaw)
-            return lowered
-        opened = yield self._grip_to(held.width_m + OPEN_WIDER_M)
-        self._attached = None
-        if not opened.ok:
-            return opened
-        return (yield self._straight((*at, rise_m), yaw))
+    def _drop(self, why: Outcome) -> None:
+        """Cancel the goal under way and forget the motion, and the one that waits."""
+        if self._goal is not None:
+            self._goal.cancel(why.detail)
+            if self._goal.ended is None:
+                self._ending.append(self._goal)
+        waiting = self._next[0] if self._next is not None else None
+        dropped = (self._ticket, waiting)
+        if self._program is not None:
+            self._program.close()
+        self._ticket = self._program = self._goal = self._command = self._next = None
+        for ticket in dropped:
+            if ticket is not None:
+                ticket.fail(why)
 
-    def _release(self, held: HeldObject) -> Program:
-        if self._empty():
-            return Outcome("dropped", f"the {held.label} is not in the hand")
-        self._attached = None
-        return (yield self._grip_to(held.width_m + OPEN_WIDER_M))
+    def _waits_for_cancel(self) -> bool:
+        """A server may still have to read that everything is cancelled: a goal sent now might be caught by it."""
+        late = self._clock.now_s - self._cancelled_s > CANCEL_ANSWER_S
+        self._cancelling = [future for future in self._cancelling if not (late or future.done())]
+        return bool(self._cancelling)
 
-    def _named(self, named: str) -> Program:
-        goal = MoveArm.Goal()
-        goal.named = named
-        return (yield self._send_move(goal, self._settings.speed, f"move to {named}"))
-
-    def _go(self, pose: Pose) -> Goal:
-        return self._send_move(self._pose_goal(pose), self._settings.speed, "move")
-
-    def _straight(self, position: tuple[float, float, float], yaw_rad: float, may_touch: Sequence[str] = ()) -> Goal:
-        goal = self._pose_goal(pointing_down(position, yaw_rad))
-        goal.path.straight = True
-        goal.may_touch = list(may_touch)
-        return self._send_move(goal, self._settings.careful, "move straight")
-
-    def _pose_goal(self, pose: Pose) -> Any:
-        goal = MoveArm.Goal()
-        goal.pose.header.frame_id = self._base_frame
-        at, turned = goal.pose.pose.position, goal.pose.pose.orientation
-        at.x, at.y, at.z = pose.position
-        turned.w, turned.x, turned.y, turned.z = pose.quaternion
-        return goal
-
-    def _send_move(self, goal: Any, speed: float, what: str) -> Goal:
-        goal.speed_scale = speed
-        goal.time_limit_s = self._settings.motion_limit_s
-        goal.attached = [self._attached] if self._attached is not None else []
-        return self._send(self._move, goal, what)
-
-    def _grip_to(self, width_m: float, force_n: float = 0.0) -> Goal:
-        goal = Grip.Goal()
-        goal.width_m, goal.force_n, goal.time_limit_s = width_m, force_n, self._settings.motion_limit_s
-        return self._send(self._grip, goal, "grip")
-
-    def _send(self, client: ActionClient, goal: Any, what: str) -> Goal:
-        def send() -> Goal:
-            return Goal(
-                client,
-                goal,
-                self._inbox,
-                lambda: self._clock.now_s,
-                accept_limit_s=self._settings.accept_limit_s,
-                limit_s=self._settings.motion_limit_s,
-                what=what,
-            )
-
-        self._again = send
-        return send()
-
-    def _empty(self) -> bool:
-        return self.state.gripper_width_m < EMPTY_WIDTH_M
+    def _hand(self) -> Hand:
+        if self._said is None:
+            return Hand((0.0, 0.0, 0.0), 0.0, 0.0)
+        at, q = self._said.tcp.position, self._said.tcp.orientation
+        yaw = math.atan2(2 * (q.x * q.y + q.w * q.z), 1 - 2 * (q.y * q.y + q.z * q.z))
+        return Hand((at.x, at.y, at.z), yaw, float(self._said.gripper_width_m))
 
     def _hear(self, said: ArmStateMessage) -> None:
+        stamp_s = seconds(said.header.stamp)
         self._said, self._said_s = said, self._clock.now_s
-        if said.moving:
-            self._last_motion_s = self._clock.now_s
-
-
-def _attached(held: HeldObject) -> AttachedObject:
-    """A box around what is held, along the hand's own axes."""
-    shape, message = held.tool.object.footprint, AttachedObject()
-    message.id = held.tool.object.id
-    message.pose.position.x, message.pose.position.y = held.offset_m
-    message.pose.orientation.w = 1.0
-    message.size.x, message.size.y, message.size.z = shape.length_m, shape.width_m, shape.height_m
-    return message
+        ended = self._goal is not None and self._goal.ended is not None
+        self._news = self._news or ended
+        moved_s = self._stamps.mission_s(max(seconds(said.last_motion), stamp_s if said.moving else 0.0))
+        self._last_motion_s = max(self._last_motion_s, min(moved_s, self._clock.now_s))

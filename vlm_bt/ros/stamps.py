@@ -1,0 +1,41 @@
+"""Stamps of messages on the mission's clock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.time import Time
+
+from vlm_bt.ports import Clock
+
+
+class Stamps:
+    """What a message's stamp is on the mission's clock: as long ago there as it is on ROS's.
+
+    Args:
+        node: Its clock is the one that stamps are on; simulated time where the node uses that.
+    """
+
+    def __init__(self, node: Node, clock: Clock) -> None:
+        self._ros = node.get_clock()
+        self._clock = clock
+
+    @property
+    def now_s(self) -> float:
+        """Seconds on the ROS clock."""
+        return float(self._ros.now().nanoseconds * 1e-9)
+
+    def mission_s(self, stamp_s: float) -> float:
+        """A time on the ROS clock, seconds, on the mission's; never negative."""
+        return max(0.0, self._clock.now_s - (self.now_s - stamp_s))
+
+
+def seconds(stamp: Any) -> float:
+    """A builtin_interfaces/Time in seconds."""
+    return float(stamp.sec + stamp.nanosec * 1e-9)
+
+
+def message(seconds_: float) -> Any:
+    """Seconds as a builtin_interfaces/Time."""
+    return Time(nanoseconds=round(seconds_ * 1e9)).to_msg()
