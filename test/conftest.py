@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if "slow" not in config.option.markexpr:
         missing["slow"] = "takes minutes: run it with -m slow"
     if importlib.util.find_spec("rclpy") is None:
-        missing["ros"] = "no rclpy: source a ROS 2 installation, or pip install -e '.[ros]'"
+        missing["ros"] = "no rclpy in this Python: run scripts/test, or pytest in .venv-ros (scripts/ros_interfaces)"
     if not _has_gpu():
         missing["gpu"] = "no NVIDIA GPU: nvidia-smi lists none"
     if "VLM_BT_HARDWARE" not in os.environ:
