@@ -9,6 +9,7 @@ from vlm_bt.bench.load import measure_load
 from vlm_bt.bench.mission import measure_missions
 from vlm_bt.bench.mutants import measure_mutants
 from vlm_bt.bench.trace import measure_trace
+from vlm_bt.bench.vision import measure_vision
 
 BENCHES: Mapping[str, Bench] = {
     "mission": measure_missions,
@@ -17,4 +18,5 @@ BENCHES: Mapping[str, Bench] = {
     "load": measure_load,
     "mutants": measure_mutants,
     "fuzz": measure_fuzz,
+    "vision": measure_vision,
 }

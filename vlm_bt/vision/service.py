@@ -190,7 +190,7 @@ class VisionService:
             ready = {name: lane.ready for name, lane in self.lanes.items()}
             if all(ready.values()):
                 return {name: known for name, known in ready.items() if known is not None and name != GEOMETRY}
-            self._wait_for_news()
+            self.wait_for_news()
 
     def answers(self, question: type[Question]) -> bool:
         """Whether the models of its route answer this type of question. Only after `wait_ready`."""
@@ -373,15 +373,16 @@ class VisionService:
         model = self._settings.models.get(entry.lane)
         limit_s = 2 * (model.start_within_s + model.patience_s if model is not None else GEOMETRY_PATIENCE_S)
         while entry.number not in self._replies and entry.number in self._open:
-            self._wait_for_news()
+            self.wait_for_news()
             self._collect()
             if time.perf_counter() - began > limit_s and entry.number not in self._replies:
                 self._arrive(entry.number, Failed(entry.number, "model_lost", f"no answer within {limit_s:g} s"))
         self.wait_s += time.perf_counter() - began
 
-    def _wait_for_news(self) -> None:
+    def wait_for_news(self, limit_s: float = NEWS_S) -> None:
+        """Sleep until a process has said something that `settle` may hand out; for whoever has no ticks to do."""
         with self._arrived:
-            self._arrived.wait_for(lambda: any(lane.has_news for lane in self.lanes.values()), NEWS_S)
+            self._arrived.wait_for(lambda: any(lane.has_news for lane in self.lanes.values()), limit_s)
 
     def _hand_out(self, entry: _Open, reply: Reply, tick: int) -> None:
         if isinstance(reply, Failed):

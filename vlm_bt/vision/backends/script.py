@@ -83,6 +83,8 @@ class Act(Strict):
 
     times: int | None = Field(None, ge=1)
     takes_s: float = Field(0.0, ge=0)
+    works_s: float = Field(0.0, ge=0)
+    """As `takes_s`, but a core is busy for so long."""
     hang: bool = False
     raise_: str | None = Field(None, alias="raise")
     out_of_memory: int | None = Field(None, ge=0)

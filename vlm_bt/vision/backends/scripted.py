@@ -8,7 +8,7 @@
     rules:                               # the first that fits and has an answer to this type of question
       - when: {question: is_true, about: "*hammer*", camera: overhead, part: 0}
         times: 2                         # only for the first two questions that it holds for
-        takes_s: 0.2                     # a batch takes as long as its slowest question
+        takes_s: 0.2                     # a batch takes as long as its slowest question; works_s: with a busy core
         p_yes: 0.97                      # outside: 0.01
       - when: {question: choose, about: "what is it?"}
         probabilities: {hammer: 0.9, screw: 0.05}   # the rest is `outside`; or a list in the order of the options
@@ -85,7 +85,7 @@ class Scripted:
         starting = self._script.starting
         if not self._spent(STARTING, starting):
             self._note([STARTING])
-            time.sleep(starting.takes_s)
+            _pass([starting])
             if starting.out_of_memory is not None:
                 raise MemoryError("the script has no memory to start with")
             _break(starting)
@@ -103,7 +103,7 @@ class Scripted:
         numbers = self._chosen(batch)
         rules = [None if number is None else self._script.rules[number] for number in numbers]
         known = [rule for rule in rules if rule is not None]
-        time.sleep(max((rule.takes_s for rule in known), default=0.0))
+        _pass(known)
         short = next((rule for rule in known if _too_many(rule, len(batch))), None)
         if short is not None:
             self._note([str(number) for number, rule in zip(numbers, rules, strict=True) if rule is short])
@@ -184,6 +184,14 @@ def _chosen_among(question: Choose, rule: Rule) -> Answer:
 
 def _too_many(rule: Rule, asked: int) -> bool:
     return rule.out_of_memory is not None and (rule.out_of_memory == 0 or asked > rule.out_of_memory)
+
+
+def _pass(acts: Sequence[Act]) -> None:
+    """Let the time of the slowest pass."""
+    time.sleep(max((act.takes_s for act in acts), default=0.0))
+    ends_s = time.perf_counter() + max((act.works_s for act in acts), default=0.0)
+    while time.perf_counter() < ends_s:
+        pass
 
 
 def _break(act: Act) -> None:
