@@ -95,7 +95,7 @@ def test_missing_headers_are_told_with_the_package_to_install(machine: Machine) 
 def test_a_machine_with_all_of_it_is_told_the_size_before_the_download(machine: Machine) -> None:
     run = machine.set_up()
     assert run.returncode == 7 and (machine.state / "calls").read_text() == "venv\n"
-    assert "70 MB to download, 370 MB on disk" in run.stdout
+    assert "80 MB to download, 330 MB on disk" in run.stdout
 
 
 def test_the_pins_of_the_wheels_are_those_of_the_extra() -> None:
