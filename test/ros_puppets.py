@@ -8,12 +8,18 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.time import Time
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from vlm_bt_interfaces.action import Grip, MoveArm
 from vlm_bt_interfaces.msg import ArmState
 
+from vlm_bt.ros import pictures
 from vlm_bt.ros.runtime import Runtime
+from vlm_bt.types import Intrinsics
 
 # Nodes find each other in a moment, and large images are not lost.
 PROFILE = Path(__file__).parent.parent / "config" / "fastdds.xml"
@@ -129,6 +135,61 @@ class PuppetArm:
             at = goal.pose.pose.position
             self.position = (at.x, at.y, at.z)
             result.tcp = goal.pose
+
+
+class PuppetCamera:
+    """Publishes what a test says, when it says so; `shoot` sends a pair. Pixel (0, 0) of colour counts the shots."""
+
+    LENS = Intrinsics(64, 48, 60.0, 60.0, 31.5, 23.5)
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        *,
+        reliable: bool = True,
+        kept: bool = False,
+        compressed: bool = False,
+        name: str = "cam",
+    ) -> None:
+        self.node = runtime.node(f"puppet_{name}")
+        self.compressed = compressed
+        self.shots = 0
+        self.info = pictures.camera_info(self.LENS, pictures.header(frame=f"{name}_optical"))
+        quality = QoSProfile(
+            depth=5,
+            reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+            durability=DurabilityPolicy.TRANSIENT_LOCAL if kept else DurabilityPolicy.VOLATILE,
+        )
+        self._colour = self.node.create_publisher(CompressedImage if compressed else Image, f"{name}/colour", quality)
+        self._depth = self.node.create_publisher(Image, f"{name}/depth", quality)
+        self._info = self.node.create_publisher(CameraInfo, f"{name}/info", quality)
+
+    def stamp(self, ago_s: float = 0.0):
+        return Time(nanoseconds=self.node.get_clock().now().nanoseconds - round(ago_s * 1e9)).to_msg()
+
+    def shoot(
+        self, *, ago_s: float = 0.0, apart_s: float = 0.0, colour=True, depth=True, info=True, millimetres=True
+    ) -> None:
+        self.shots += 1
+        head = pictures.header(self.stamp(ago_s), self.info.header.frame_id)
+        late = pictures.header(self.stamp(ago_s + apart_s) if apart_s else head.stamp, head.frame_id)
+        rgb = np.full((48, 64, 3), (10, 20, 30), np.uint8)
+        rgb[0, 0] = self.shots % 256
+        if info:
+            self.info.header = head
+            self._info.publish(self.info)
+        if colour:
+            made = (
+                pictures.compressed_colour(rgb, head, "png") if self.compressed else pictures.colour_message(rgb, head)
+            )
+            self._colour.publish(made)
+        if depth:
+            metres = np.full((48, 64), 0.75, np.float32)
+            self._depth.publish(pictures.depth_message(metres, late, "16UC1" if millimetres else "32FC1"))
+
+    def close(self) -> None:
+        for publisher in (self._colour, self._depth, self._info):
+            self.node.destroy_publisher(publisher)
 
 
 if __name__ == "__main__":

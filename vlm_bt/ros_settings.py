@@ -14,8 +14,13 @@ Quaternion = tuple[float, float, float, float]
 
 
 class ExtrinsicsSettings(Strict):
-    """Pose of a camera's optical frame (x right, y down, z forward) in the robot's base frame: metres, (w, x, y, z)."""
+    """Pose of a camera's optical frame (x right, y down, z forward) in the robot's base frame: metres, (w, x, y, z).
 
+    `on`: "hand" for a camera that the arm carries: the pose is then given in the frame of the tool centre point, and
+    where the camera is follows from what the arm says of itself.
+    """
+
+    on: Literal["base", "hand"] = "base"
     position: tuple[float, float, float]
     quaternion: Quaternion
 

@@ -19,9 +19,11 @@ from vlm_bt_interfaces.msg import ArmState as ArmStateMessage
 
 from vlm_bt.ports import ArmState, Clock, Ticket
 from vlm_bt.ros.goal import ActionPort, CancelEverything, Goal
+from vlm_bt.ros.messages import pose_of, seconds_of
 from vlm_bt.ros.motions import Command, Ended, Hand, Motions, Program
+from vlm_bt.ros.mounting import HandPoses
 from vlm_bt.ros.runtime import Inbox
-from vlm_bt.ros.stamps import Stamps, seconds
+from vlm_bt.ros.stamps import Stamps
 from vlm_bt.ros_settings import RosArmSettings
 from vlm_bt.types import Grasp, HeldObject, Outcome, PlaceSpot, VerifiedObject
 
@@ -46,6 +48,9 @@ class RosArm:
 
     Args:
         base_frame: Frame of every pose that is sent.
+
+    Attributes:
+        hand_poses: Where the hand was lately, for cameras that the arm carries.
     """
 
     def __init__(self, node: Node, settings: RosArmSettings, clock: Clock, inbox: Inbox, base_frame: str) -> None:
@@ -72,10 +77,11 @@ class RosArm:
         self._said_s = 0.0
         self._news = False
         self._last_motion_s = 0.0
+        self.hand_poses = HandPoses()
         node.create_subscription(
             ArmStateMessage,
             settings.state,
-            lambda said: inbox.post(lambda: self._hear(said)),
+            self._listen,
             qos_profile_sensor_data,
             callback_group=MutuallyExclusiveCallbackGroup(),
         )
@@ -232,10 +238,15 @@ class RosArm:
         yaw = math.atan2(2 * (q.x * q.y + q.w * q.z), 1 - 2 * (q.y * q.y + q.z * q.z))
         return Hand((at.x, at.y, at.z), yaw, float(self._said.gripper_width_m))
 
+    def _listen(self, said: ArmStateMessage) -> None:
+        """In a thread of ROS."""
+        self.hand_poses.add(seconds_of(said.header.stamp), pose_of(said.tcp))
+        self._inbox.post(lambda: self._hear(said))
+
     def _hear(self, said: ArmStateMessage) -> None:
-        stamp_s = seconds(said.header.stamp)
+        stamp_s = seconds_of(said.header.stamp)
         self._said, self._said_s = said, self._clock.now_s
         ended = self._goal is not None and self._goal.ended is not None
         self._news = self._news or ended
-        moved_s = self._stamps.mission_s(max(seconds(said.last_motion), stamp_s if said.moving else 0.0))
-        self._last_motion_s = max(self._last_motion_s, min(moved_s, self._clock.now_s))
+        moved_s = self._stamps.mission_s(max(seconds_of(said.last_motion), stamp_s if said.moving else 0.0))
+        self._last_motion_s = max(self._last_motion_s, moved_s)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rclpy.node import Node
-from rclpy.time import Time
 
 from vlm_bt.ports import Clock
 
@@ -27,15 +24,6 @@ class Stamps:
         return float(self._ros.now().nanoseconds * 1e-9)
 
     def mission_s(self, stamp_s: float) -> float:
-        """A time on the ROS clock, seconds, on the mission's; never negative."""
-        return max(0.0, self._clock.now_s - (self.now_s - stamp_s))
-
-
-def seconds(stamp: Any) -> float:
-    """A builtin_interfaces/Time in seconds."""
-    return float(stamp.sec + stamp.nanosec * 1e-9)
-
-
-def message(seconds_: float) -> Any:
-    """Seconds as a builtin_interfaces/Time."""
-    return Time(nanoseconds=round(seconds_ * 1e9)).to_msg()
+        """A time on the ROS clock, seconds, on the mission's; never negative, never later than now."""
+        now_s = self._clock.now_s
+        return min(now_s, max(0.0, now_s - (self.now_s - stamp_s)))
