@@ -56,12 +56,13 @@ class Compared:
         return round(self.plain_s / self.eight_s, 2)
 
 
-def compared(model: Mapping[str, Any], plain: Library, ask: Ask, rounds: int) -> Compared:
-    """Ask the service and the library in turns, so that a busy machine slows both."""
+def compared(model: Mapping[str, Any], plain: Library, ask: Ask, rounds: int, warm: int = 8) -> Compared:
+    """Ask the service and the library in turns, so that a busy machine slows both. `warm`: questions that the library
+    is asked beforehand."""
     with Desk(model) as desk:
         picture = desk.noise(0)
         first_s, _ = desk.timed(*ask(desk.show(picture)))
-        for question in ask(""):
+        for question in ask("")[:warm]:
             plain(picture, question)
         eight, calls, apart = [], [], 0.0
         for number in range(1, rounds + 1):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from vlm_bt.bench.form import Say
@@ -14,7 +13,7 @@ ROUNDS = 5
 HEAD = f"{'model':16} {'precision':22} {'question':9} {'1 at a time':>12} {'8 together':>12} {'memory':>9}  weights"
 
 
-def table(models: Mapping[str, Mapping[str, Any]], folder: Path, say: Say) -> None:
+def table(models: Mapping[str, Mapping[str, Any]], say: Say) -> None:
     """Print it. A precision that is not installed here has a row that says so."""
     say(HEAD)
     for name, how, model, question, ask in _rows(models):
