@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from tree_words import Bench
 
 from vlm_bt.errors import TreeError
+from vlm_bt.ports import Asker, Priority
+from vlm_bt.questions import Reuse
 from vlm_bt.tree import vocabulary
+from vlm_bt.tree.terms import PRIORITIES, REUSES
 
 
 @pytest.fixture
@@ -38,6 +42,12 @@ CARDS = [
     ("unknown-key", "leaf: Note\nerror_rate: 0.1\n", "4:1", "the leaf takes no error_rate"),
     ("type", "leaf: Verify\ntimeout_s: 1\nerror_rate: 0\n", "5:13", "an error rate lies between 0 and 1"),
     ("type", "leaf: Sure\ntimeout_s: 1\nprompts: a photo\n", "5:10", "expected a list of text, not 'a photo'"),
+    ("type", "leaf: Look\ntimeout_s: 1\nvision: guard\n", "5:9", "expected priority and reuse by name, not 'guard'"),
+    ("unknown-key", "leaf: Look\ntimeout_s: 1\nvision: {prio: guard}\n", "5:10", "'vision' has no 'prio'"),
+    ("type", "leaf: Look\ntimeout_s: 1\nvision: {priority: high}\n", "5:20", "there is no priority 'high'"),
+    ("type", "leaf: Look\ntimeout_s: 1\nvision: {reuse: similer}\n", "5:17", "there is no reuse 'similer'"),
+    ("unknown-key", "leaf: Clear\nvision: {reuse: never}\n", "4:1", "the leaf answers at once and asks no model"),
+    ("unknown-key", "tree: clear\nvision: {reuse: never}\n", "4:1", "a skill card with a tree has no 'vision'"),
     ("example", "leaf: Clear\nexample: hold\n", "4:10", "the example does not call 'new'"),
     ("type", "inputs: {a: nothing}\ntree: clear\n", "3:13", "there is no type 'nothing'"),
     ("name", "inputs: {a: text}\noutputs: {a: text}\ntree: clear\n", "4:11", "'a' is an input and an output"),
@@ -50,6 +60,18 @@ CARDS = [
     ("loosened", "leaf: Verify\ntimeout_s: 1\nerror_rate: 0.2\n", "5:13", "the leaf errs at most at a rate of 0.05"),
 ]  # fmt: skip
 LONGER = [
+    (
+        "loosened",
+        "leaf: Verify\ntimeout_s: 1\nvision: {reuse: similar}\n",
+        "5:17",
+        "the leaf gives a verified_object: an earlier answer is no evidence for it",
+    ),
+    (
+        "loosened",
+        "leaf: Look\ntimeout_s: 1\nsafety: asks\nvision: {reuse: similar}\n",
+        "6:17",
+        "the leaf counts as 'asks': an earlier answer is no evidence for it",
+    ),
     (
         "example",
         "leaf: Note\nexample: {new: {txt: a}}\n",
@@ -108,6 +130,19 @@ def test_a_card_may_tighten_what_the_code_says(bench: Bench) -> None:
     assert strict.inputs["candidate"].help == "what to check"
     assert (zoned.inputs["zone"].kind.name, zoned.inputs["zone"].default) == ("zone", "left")
     assert not zoned.inputs["zone"].required
+
+
+def test_a_card_says_on_which_terms_its_leaf_asks_models(bench: Bench) -> None:
+    bench.card("chat", "leaf: Look\ntimeout_s: 3\nvision: {priority: chatter, reuse: similar}\n")
+    bench.card("check", "leaf: Verify\ntimeout_s: 3\nvision: {priority: guard, reuse: never}\n")
+    cards = {card.name: card for card in vocabulary(bench.leaves, skills_dirs=[bench.skills])}
+    assert cards["chat"].asker == Asker("chat", Priority.CHATTER, reuse="similar")
+    assert cards["check"].asker == Asker("check", Priority.GUARD, reuse="never")
+    assert cards["look"].asker == Asker("look", Priority.MISSION, reuse="exact")
+
+
+def test_the_words_for_terms_are_those_of_the_service() -> None:
+    assert tuple(REUSES) == get_args(Reuse) and tuple(PRIORITIES) == tuple(known.name.lower() for known in Priority)
 
 
 def test_the_vocabulary_tells_of_subtrees_what_follows_from_their_bodies(bench: Bench) -> None:

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fakes import thing
 from tree_words import CLAIM, HELD, SCENE, TOOL, Bench, Scripted
 
 from vlm_bt.leaves.leaf import Leaf
 from vlm_bt.leaves.table import LEAVES
 from vlm_bt.tree import Compiled, check_tree, compile_tree, load_tree, vocabulary
-from vlm_bt.types import Count, Group
+from vlm_bt.types import Answer, Count, Group, View
 
 CHECKOUT = Path(__file__).parent.parent
 TREES = sorted((CHECKOUT / "trees").glob("*.yaml"))
@@ -62,6 +63,11 @@ GIFTS = {
     "count": Count((), 0, "overhead-1"),
     "text": "yes",
     "report": "All is well.",
+    "answer": Answer("is it?", ("yes", "no"), (0.9, 0.1)),
+    "claimed_text": "a red thing",
+    "claimed_texts": ("ACME", "10 mm"),
+    "located_object": thing(),
+    "view": View("overhead-1", "overhead"),
 }
 
 

@@ -251,6 +251,11 @@ class Count:
     unsure: int
     frame_id: str
 
+    @property
+    def total(self) -> int:
+        """How many there are of all labels together, those not counted that could not be told apart."""
+        return sum(number for _, number in self.counts)
+
     def __str__(self) -> str:
         return ", ".join(f"{n} {label}" for label, n in self.counts) + (
             f", {self.unsure} unsure" if self.unsure else ""
@@ -267,6 +272,18 @@ class Scene:
 
     def __str__(self) -> str:
         return self.text
+
+
+@dataclass(frozen=True)
+class View:
+    """A picture that was kept to be compared with a later one, and the zone that is meant, "" for all of it."""
+
+    frame_id: str
+    camera: str
+    zone: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.frame_id} ({self.zone})" if self.zone else self.frame_id
 
 
 @dataclass(frozen=True)

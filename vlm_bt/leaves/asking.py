@@ -9,7 +9,7 @@ from vlm_bt.leaves.context import Ports
 from vlm_bt.leaves.leaf import Input, Leaf, Output, Steps
 from vlm_bt.leaves.looking import look, what_are_they
 from vlm_bt.ports import Ticket
-from vlm_bt.questions import Caption, Describe, Look
+from vlm_bt.questions import Caption, Choose, Describe, Look
 from vlm_bt.sentences import article, listed, plural
 from vlm_bt.types import Answer, Detection, Group, LocatedObject, Outcome, Question, Reply, VerifiedObject
 
@@ -25,7 +25,8 @@ class AskAbout(Leaf):
     }
     gives = {"into": Output("verified_object", "the object as the person named it, located anew")}
     safety = "asks"
-    reasons = ("unsure", "refuted", "stale", "camera_lost", "model_lost", "timed_out")
+    reasons = ("unsure", "refuted", "stale", "camera_lost", "model_lost", "timed_out", "busy", "unsupported")
+    asks = (Describe,)
     ports: Ports
 
     def act(self) -> Steps:
@@ -106,7 +107,8 @@ class AskGroup(Leaf):
     }
     gives = {"into": Output("group", "the group the person chose")}
     safety = "asks"
-    reasons = ("unsure", "model_lost", "stale", "timed_out")
+    reasons = ("unsure", "model_lost", "stale", "timed_out", "busy", "unsupported")
+    asks = (Choose,)
     ports: Ports
 
     def act(self) -> Steps:

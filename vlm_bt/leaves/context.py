@@ -64,6 +64,8 @@ class Memory:
     before: Scene | None = None
     expected: list[Expected] = field(default_factory=list)
     questions: dict[str, Question] = field(default_factory=dict)
+    kept_views: list[str] = field(default_factory=list)
+    """Frames that stay in the ring buffer to be compared with later ones, the oldest first."""
 
     def forget(self, object_id: str) -> None:
         """The thing is no longer where it was: its claim, verdict and track end."""

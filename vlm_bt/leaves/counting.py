@@ -11,6 +11,7 @@ from vlm_bt.leaves.finding import named
 from vlm_bt.leaves.leaf import Input, Leaf, Output, Steps
 from vlm_bt.leaves.looking import label_of, look_and_claim, what_are_they
 from vlm_bt.ports import Ticket
+from vlm_bt.questions import Choose
 from vlm_bt.sentences import plural, split
 from vlm_bt.types import Answer, Count, Outcome
 from vlm_bt.vision.geometry import Segment, Segmented
@@ -29,7 +30,8 @@ class CountItems(Leaf):
         "into": Output("count", "how many of each"),
         "say": Output("report", "the answer in words, such as '3 screwdrivers: 2 Phillips, 1 flat'", required=False),
     }
-    reasons = ("camera_lost", "model_lost", "stale", "timed_out")
+    reasons = ("camera_lost", "model_lost", "stale", "timed_out", "busy", "unsupported")
+    asks = (Choose,)
     ports: Ports
 
     def act(self) -> Steps:

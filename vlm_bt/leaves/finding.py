@@ -6,6 +6,7 @@ from vlm_bt.leaves.context import Ports
 from vlm_bt.leaves.leaf import Input, Leaf, Output, Steps
 from vlm_bt.leaves.looking import label_of, look_and_claim
 from vlm_bt.leaves.seeing import GIVE_UP_AFTER, as_detection
+from vlm_bt.questions import Choose
 from vlm_bt.sentences import article, listed, plural
 from vlm_bt.types import Detection, LocatedObject, Outcome, VerifiedObject
 
@@ -26,7 +27,8 @@ class FindTools(Leaf):
         "into": Output("detections", "what a model says each of them is", required=False),
         "first": Output("detection", "the first of them", required=False),
     }
-    reasons = ("not_found", "camera_lost", "model_lost", "stale", "timed_out")
+    reasons = ("not_found", "camera_lost", "model_lost", "stale", "timed_out", "busy", "unsupported")
+    asks = (Choose,)
     ports: Ports
 
     def act(self) -> Steps:
@@ -62,7 +64,8 @@ class ChooseBySize(Leaf):
         "size": Input("text", "largest, smallest, or any: then the nearest one", required=False, default="any"),
     }
     gives = {"into": Output("verified_object", "the chosen tool")}
-    reasons = ("not_found", "stale", "camera_lost", "model_lost", "timed_out")
+    reasons = ("not_found", "stale", "camera_lost", "model_lost", "timed_out", "busy", "unsupported")
+    asks = (Choose,)
     ports: Ports
 
     def act(self) -> Steps:

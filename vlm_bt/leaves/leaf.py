@@ -16,13 +16,14 @@ cancelled in `terminate`, and nothing can wait inside a tick:
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 import py_trees
 from py_trees.common import Status
 
-from vlm_bt.ports import Ticket
+from vlm_bt.ports import ASKER, Asker, Ticket
+from vlm_bt.questions import Question
 from vlm_bt.types import DONE, Outcome
 
 Safety = Literal["looks", "asks", "moves"]
@@ -50,23 +51,28 @@ class Output:
 
 @dataclass
 class Binding:
-    """What the compiler hands to a leaf: how to read its inputs now and where its outputs go."""
+    """What the compiler hands to a leaf: how to read its inputs now, where its outputs go, and on which terms it asks
+    models (without a deadline, which each activation has of its own)."""
 
     read: Callable[[str], Any]
     write: Callable[[str, Any], None]
     given: frozenset[str] = field(default_factory=frozenset)
+    asker: Asker = field(default_factory=Asker)
 
 
 class Leaf(py_trees.behaviour.Behaviour):
     """A py_trees behaviour that leaves an `Outcome`.
 
-    Subclasses declare `takes`, `gives`, `safety`, the `reasons` they may end with besides done, and write `act`.
+    Subclasses declare `takes`, `gives`, `safety`, the `reasons` they may end with besides done and what
+    it `asks` models, and write `act`.
     """
 
     takes: ClassVar[Mapping[str, Input]] = {}
     gives: ClassVar[Mapping[str, Output]] = {}
     safety: ClassVar[Safety] = "looks"
     reasons: ClassVar[tuple[str, ...]] = ()
+    asks: ClassVar[tuple[type[Question], ...]] = ()
+    """Types of questions that it puts to models; a mission does not start where a model does not answer one of them."""
     instant: ClassVar[bool] = False
     """True where `act` yields nothing, so that the leaf can be a guard's condition."""
 
@@ -79,6 +85,12 @@ class Leaf(py_trees.behaviour.Behaviour):
         self._steps: Steps | None = None
         self._waiting: Ticket[Any] | None = None
         self._began_s = 0.0
+        self._asker = binding.asker
+
+    @property
+    def skill(self) -> str:
+        """The name of the card that it was built from."""
+        return self._binding.asker.skill
 
     def act(self) -> Steps:
         raise NotImplementedError
@@ -97,6 +109,7 @@ class Leaf(py_trees.behaviour.Behaviour):
         self.feedback_message = ""
         self._waiting = None
         self._began_s = self.ports.clock.now_s
+        self._set_deadline()
         self._steps = self.act()
 
     def update(self) -> Status:
@@ -106,6 +119,8 @@ class Leaf(py_trees.behaviour.Behaviour):
             answer = self._waiting.outcome
             if answer is None:
                 return self._overdue()
+        # What `act` submits is asked in this leaf's name; nobody else may be taken for it, so the word is taken back.
+        asking = ASKER.set(self._asker)
         try:
             while True:
                 self._waiting = self._steps.send(answer) if answer is not None else next(self._steps)
@@ -115,6 +130,8 @@ class Leaf(py_trees.behaviour.Behaviour):
         except StopIteration as end:
             self._waiting = None
             return self._finish(end.value or DONE)
+        finally:
+            ASKER.reset(asking)
 
     def terminate(self, new_status: Status) -> None:
         """Idempotent: cancels what is under way."""
@@ -130,6 +147,11 @@ class Leaf(py_trees.behaviour.Behaviour):
     def postpone(self, seconds: float) -> None:
         """Time in which a guard had suspended this leaf does not count against its limit."""
         self._began_s += seconds
+        self._set_deadline()
+
+    def _set_deadline(self) -> None:
+        if self.timeout_s is not None:
+            self._asker = replace(self._binding.asker, deadline_s=self._began_s + self.timeout_s)
 
     def _overdue(self) -> Status:
         if self.timeout_s is None or self.ports.clock.now_s - self._began_s < self.timeout_s:

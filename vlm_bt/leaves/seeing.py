@@ -7,6 +7,7 @@ from collections import Counter
 from vlm_bt.leaves.context import Ports
 from vlm_bt.leaves.leaf import Input, Leaf, Output, Steps
 from vlm_bt.leaves.looking import label_of, look_and_claim, shown
+from vlm_bt.questions import Choose
 from vlm_bt.sentences import contents
 from vlm_bt.types import Detection, Group, LocatedObject, Outcome, Scene
 
@@ -18,7 +19,8 @@ class DescribeScene(Leaf):
     """Look at the bench and say in words what lies there."""
 
     gives = {"into": Output("scene", "what was seen")}
-    reasons = ("camera_lost", "model_lost", "stale", "timed_out")
+    reasons = ("camera_lost", "model_lost", "stale", "timed_out", "busy", "unsupported")
+    asks = (Choose,)
     ports: Ports
 
     def act(self) -> Steps:
@@ -43,7 +45,8 @@ class EverythingIsSorted(Leaf):
     """Look whether a tool still lies where it does not belong. Unknown tools count as not sorted until set aside."""
 
     takes = {"groups": Input("groups", "which kinds belong in which zone")}
-    reasons = ("no", "camera_lost", "model_lost", "stale", "timed_out")
+    reasons = ("no", "camera_lost", "model_lost", "stale", "timed_out", "busy", "unsupported")
+    asks = (Choose,)
     ports: Ports
 
     def act(self) -> Steps:
@@ -63,7 +66,8 @@ class FindNextTool(Leaf):
 
     takes = {"groups": Input("groups", "which kinds belong in which zone")}
     gives = {"into": Output("detection", "the claim of what it is and where it lies")}
-    reasons = ("not_found", "camera_lost", "model_lost", "stale", "timed_out")
+    reasons = ("not_found", "camera_lost", "model_lost", "stale", "timed_out", "busy", "unsupported")
+    asks = (Choose,)
     ports: Ports
 
     def act(self) -> Steps:
@@ -85,7 +89,8 @@ class VerifyScene(Leaf):
         "claim": Input("text", "what should be true of the bench, for the record"),
         "groups": Input("groups", "which kinds belong in which zone"),
     }
-    reasons = ("no", "unsure", "camera_lost", "model_lost", "stale", "timed_out")
+    reasons = ("no", "unsure", "camera_lost", "model_lost", "stale", "timed_out", "busy", "unsupported")
+    asks = (Choose,)
     ports: Ports
 
     def act(self) -> Steps:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from vlm_bt.leaves.context import Ports
 from vlm_bt.leaves.leaf import Input, Leaf, Output, Steps
 from vlm_bt.leaves.looking import LET_GO_WITHIN_M, apart, look, what_are_they
+from vlm_bt.questions import Choose
 from vlm_bt.types import Answer, Detection, HeldObject, LocatedObject, Outcome, VerifiedObject, Zone
 
 EMPTY_HAND_M = 0.0012
@@ -29,7 +30,8 @@ class VerifyGrounding(Leaf):
         ),
     }
     gives = {"into": Output("verified_object", "the object, identified and located")}
-    reasons = ("unsure", "refuted", "stale", "camera_lost", "model_lost", "timed_out")
+    reasons = ("unsure", "refuted", "stale", "camera_lost", "model_lost", "timed_out", "busy", "unsupported")
+    asks = (Choose,)
     ports: Ports
 
     def act(self) -> Steps:

@@ -8,6 +8,7 @@ from vlm_bt.leaves.context import Ports
 from vlm_bt.leaves.leaf import Input, Leaf, Output, Steps
 from vlm_bt.leaves.looking import label_of, look_and_claim
 from vlm_bt.leaves.seeing import as_detection
+from vlm_bt.questions import Choose
 from vlm_bt.sentences import contents
 from vlm_bt.types import Outcome, Scene
 
@@ -63,7 +64,8 @@ class SomethingNew(Leaf):
         "into": Output("detections", "what turned up", required=False),
         "say": Output("report", "what turned up, in words", required=False),
     }
-    reasons = ("no", "camera_lost", "model_lost", "stale", "timed_out")
+    reasons = ("no", "camera_lost", "model_lost", "stale", "timed_out", "busy", "unsupported")
+    asks = (Choose,)
     ports: Ports
 
     def act(self) -> Steps:

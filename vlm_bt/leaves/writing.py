@@ -7,6 +7,7 @@ from collections import Counter
 from vlm_bt.leaves.context import Ports
 from vlm_bt.leaves.leaf import Input, Leaf, Output, Steps
 from vlm_bt.leaves.looking import label_of, look_and_claim, shown
+from vlm_bt.questions import Choose
 from vlm_bt.sentences import closing_sentence
 from vlm_bt.types import Outcome
 
@@ -16,7 +17,8 @@ class WriteReport(Leaf):
 
     takes = {"before": Input("scene", "what the bench looked like at the start", required=False)}
     gives = {"into": Output("report", "the closing sentence")}
-    reasons = ("camera_lost", "model_lost", "stale", "timed_out")
+    reasons = ("camera_lost", "model_lost", "stale", "timed_out", "busy", "unsupported")
+    asks = (Choose,)
     ports: Ports
 
     def act(self) -> Steps:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vlm_bt.leaves.leaf import Input, Leaf, Output, Safety
+from vlm_bt.ports import Asker
 from vlm_bt.tree import foreign, source
 from vlm_bt.tree.cards import MOST_ERROR_RATE, SAFETY, Card, Port, input_ports
 from vlm_bt.tree.findings import Document, Finding, Mark, Problem, did_you_mean, one_of
@@ -15,10 +16,11 @@ from vlm_bt.tree.parse import NAME, RESERVED, Parser, seconds
 from vlm_bt.tree.source import Entry, Scalar, Value
 from vlm_bt.tree.source import Mapping as MappingValue
 from vlm_bt.tree.syntax import Body, Call
+from vlm_bt.tree.terms import Terms
 from vlm_bt.tree.text import text_problems
 
 _COMMON = ("skill", "summary", "inputs", "outputs", "timeout_s", "unsure", "example")
-_OF_LEAVES = (*_COMMON, "leaf", "safety", "reasons", "prompts", "error_rate")
+_OF_LEAVES = (*_COMMON, "leaf", "safety", "reasons", "prompts", "error_rate", "vision")
 _OF_TREES = (*_COMMON, "tree")
 
 
@@ -126,8 +128,11 @@ class CardReader:
             reasons=leaf.reasons,
             reasons_help=self._reasons(leaf.reasons),
             instant=leaf.instant and not self._foreign,
+            asker=Asker(card.name),
         )
         card = replace(card, inputs=self._settings(card.inputs))
+        if "vision" in self._entries:
+            card = replace(card, asker=Terms(self._parser, self._problems).read(self._entries["vision"], card))
         if not leaf.instant and card.timeout_s is None and not self._limited():
             self._wrong(
                 "wait-without-limit", self._entries["leaf"].key.mark, f"skill {card.name!r} waits and has no timeout_s"

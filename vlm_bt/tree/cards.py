@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vlm_bt.leaves.leaf import Leaf, Safety
+from vlm_bt.ports import Asker
 from vlm_bt.tree.findings import Document, Problem, did_you_mean
 from vlm_bt.tree.kinds import KINDS, Kind, a, kind_names
 from vlm_bt.tree.syntax import Body, Call, InputSpec, OutputSpec
@@ -34,6 +35,8 @@ class Port:
 class Card:
     """A skill: a leaf with its defaults, or a subtree.
 
+    `asker`: in whose name and on which terms a leaf asks models.
+
     `outputs` of a subtree say only what is asked of them; what they are follows from the body. The same holds for
     `safety` and `reasons` (see `vlm_bt.tree.check.Summary`).
     """
@@ -52,6 +55,7 @@ class Card:
     timeout_s: float | None = None
     unsure: str = ""
     example: Call | None = None
+    asker: Asker = field(default_factory=Asker)
 
     @property
     def arguments(self) -> tuple[str, ...]:

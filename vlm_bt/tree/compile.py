@@ -243,7 +243,7 @@ class _Builder:
                 raise KeyError(f"{card.name!r} declares no output {name!r}")
 
         given = frozenset(name for name in call.arguments if name != "timeout_s")
-        return card.leaf(naming.of(call), self._ports, Binding(read, write, given), timeout_s)
+        return card.leaf(naming.of(call), self._ports, Binding(read, write, given, card.asker), timeout_s)
 
     def _subtree(self, call: Call, card: Card, scope: Scope, timeout_s: float | None) -> Behaviour:
         assert card.body is not None

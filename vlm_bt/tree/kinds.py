@@ -86,6 +86,14 @@ def _number(value: Value, problems: list[Problem]) -> float:
     return 0.0
 
 
+def _fraction(value: Value, problems: list[Problem]) -> float:
+    before = len(problems)
+    number = _number(value, problems)
+    if len(problems) == before and not 0 <= number <= 1:
+        problems.append(Problem("type", value.mark, f"expected a number from 0 to 1, not {describe(value)}"))
+    return number
+
+
 def _boolean(value: Value, problems: list[Problem]) -> bool:
     if isinstance(value, Scalar) and isinstance(value.value, bool):
         return value.value
@@ -144,9 +152,19 @@ KINDS: Mapping[str, Kind] = {
         Kind("text", str, "words", _text),
         Kind("texts", tuple, "a list of text", _texts, items="text"),
         Kind("number", _NUMBER, "a number", _number),
+        Kind("fraction", _NUMBER, "a number from 0 to 1", _fraction, also="number"),
         Kind("boolean", bool, "true or false", _boolean),
         Kind("zone", str, "the name of a zone of the bench", _text, also="text"),
         Kind("report", str, "what the mission wrote down", also="text"),
+        Kind("claimed_text", str, "what a model said or read, in words", claim=True, also="text"),
+        Kind(
+            "claimed_texts",
+            tuple,
+            "what a model said or read, line by line",
+            claim=True,
+            also="texts",
+            items="claimed_text",
+        ),
         Kind(
             "group",
             types.Group,
@@ -173,7 +191,19 @@ KINDS: Mapping[str, Kind] = {
             claim=True,
         ),
         Kind("detections", tuple, "what a model says of several things", claim=True, items="detection"),
-        Kind("count", types.Count, "how many of each a look found", fields={"unsure": "number"}, claim=True),
+        Kind(
+            "count",
+            types.Count,
+            "how many of each a look found",
+            fields={"total": "number", "unsure": "number"},
+            claim=True,
+        ),
+        Kind(
+            "view",
+            types.View,
+            "a picture that was kept, to be compared with a later one",
+            fields={"camera": "text", "zone": "text"},
+        ),
         Kind(
             "scene",
             types.Scene,
@@ -197,7 +227,7 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
-WRITABLE = ("text", "number", "boolean", "zone", "report", "texts")
+WRITABLE = ("text", "number", "fraction", "boolean", "zone", "report", "texts", "claimed_text", "claimed_texts")
 """Types whose values are plain data, which may stand in a line of the record."""
 
 

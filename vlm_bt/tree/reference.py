@@ -8,10 +8,12 @@ from typing import Any
 
 from vlm_bt import types
 from vlm_bt.leaves.leaf import Safety
+from vlm_bt.questions import name_of
 from vlm_bt.tree.cards import Card, Port
 from vlm_bt.tree.findings import Document, Mark
 from vlm_bt.tree.kinds import KINDS, Kind
 from vlm_bt.tree.syntax import BLOCKS, BlockForm
+from vlm_bt.tree.terms import PRIORITIES, REUSES
 
 FILE_HELP: Mapping[str, str] = {
     "version": "the version of the language",
@@ -125,7 +127,7 @@ def reference(cards: Sequence[Card]) -> str:
     parts += [f"### {kind}\n\n{block_text(kind)}\n" for kind in BLOCKS]
     parts += ["## Skills\n", _skills(cards)]
     parts += [f"### {card.name}\n\n{skill_text(card)}\n" for card in cards]
-    parts += [_kinds(), _outcomes()]
+    parts += [_kinds(), _outcomes(), _terms()]
     return "\n".join(parts)
 
 
@@ -156,6 +158,8 @@ def skill_text(card: Card) -> str:
         lines.append("- answers within one tick")
     elif card.timeout_s is not None:
         lines.append(f"- gives up after {card.timeout_s:g} s, unless `timeout_s` says otherwise")
+    if card.leaf and card.leaf.asks:
+        lines.append(f"- asks a model: {_asked(card)}")
     lines += [f"- may end with `{reason}`{_told(card.reasons_help.get(reason))}" for reason in card.reasons_help]
     silent = [f"`{reason}`" for reason in card.reasons if reason not in card.reasons_help]
     if silent:
@@ -164,6 +168,12 @@ def skill_text(card: Card) -> str:
         lines += ["", f"When unsure: {card.unsure}"]
     example = excerpt(card.document, card.example.mark) if card.example else ""
     return "\n".join([*lines, *_fenced(example)])
+
+
+def _asked(card: Card) -> str:
+    assert card.leaf is not None
+    names = ", ".join(f"`{name_of(question)}`" for question in card.leaf.asks)
+    return f"{names} (priority {card.asker.priority.name.lower()}, reuse {card.asker.reuse})"
 
 
 def port_text(port: Port, *, needed: bool | None = None) -> str:
@@ -254,3 +264,20 @@ def _outcomes() -> str:
     rows = [f"| {reason} | {family} |" for reason, family in types.REASONS.items() if family != "done"]
     families = [f"- **{family}**: {help}" for family, help in FAMILY_HELP.items()]
     return "\n".join(["## Outcomes\n", *families, "", "| Outcome | Family |", "|---|---|", *rows, ""])
+
+
+def _terms() -> str:
+    """What a card may say of how its leaf asks models."""
+    return f"""## How a skill asks models
+
+The card of a skill with a leaf may say `vision: {{priority: PRIORITY, reuse: REUSE}}`. Its questions then wait for the
+model under that priority, and `timeout_s` is their deadline. Without it `mission` and `exact` hold.
+
+{_table("Priority", PRIORITIES)}
+
+{_table("Reuse", REUSES)}
+"""
+
+
+def _table(head: str, rows: Mapping[str, str]) -> str:
+    return "\n".join([f"| {head} | |", "|---|---|", *(f"| {name} | {help} |" for name, help in rows.items())])

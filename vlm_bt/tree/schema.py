@@ -17,6 +17,7 @@ from vlm_bt.tree.mission import VERSION
 from vlm_bt.tree.parse import FAMILIES, OUTCOMES, RESERVED
 from vlm_bt.tree.reference import FAMILY_HELP, FILE_HELP, SAFETY_HELP, block_text, plain, port_text, skill_text
 from vlm_bt.tree.syntax import BLOCKS, BlockForm
+from vlm_bt.tree.terms import PRIORITIES, REUSES, TRUSTED
 from vlm_bt.types import REASONS
 
 Json = dict[str, Any]
@@ -60,6 +61,7 @@ WRITTEN: Mapping[str, Json] = {
     "text": {"type": "string"},
     "texts": {"type": "array", "items": {"type": "string"}},
     "number": {"type": "number"},
+    "fraction": {"type": "number", "minimum": 0, "maximum": 1},
     "boolean": {"type": "boolean"},
     "zone": {"type": "string"},
     "groups": {
@@ -130,11 +132,12 @@ def card_schema(cards: Sequence[Card], leaves: Mapping[str, type[Leaf]], *, allo
         "safety": {"enum": list(SAFETY), "enumDescriptions": [SAFETY_HELP[safety] for safety in SAFETY]},
         "prompts": WRITTEN["texts"],
         "error_rate": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+        "vision": _told(_terms(REUSES), "the terms on which it asks models"),
         "unsure": _told(_TEXT, "what to do when it is not sure"),
         "example": _told({"allOf": [_NODE]}, "a call of it"),
     }
     of_tree = {
-        **dict.fromkeys(("leaf", "safety", "reasons", "prompts", "error_rate"), False),
+        **dict.fromkeys(("leaf", "safety", "reasons", "prompts", "error_rate", "vision"), False),
         "inputs": _inputs(list(KINDS.values())),
         "outputs": _outputs(),
     }
@@ -260,8 +263,24 @@ def _of_leaf(name: str, leaf: type[Leaf]) -> Json:
     keys |= {key: False for key in ("prompts", "error_rate") if key not in leaf.takes}
     if "error_rate" in leaf.takes:
         keys["error_rate"] = _rate(leaf.takes["error_rate"].default)
+    if leaf.instant:
+        keys["vision"] = False
+    elif leaf.safety != "looks" or any(given.type in TRUSTED for given in leaf.gives.values()):
+        keys["vision"] = _terms({reuse: help for reuse, help in REUSES.items() if reuse != "similar"})
     then: Json = {"properties": keys} if leaf.instant else {"properties": keys, "required": ["timeout_s"]}
     return {"if": {"properties": {"leaf": {"const": name}}, "required": ["leaf"]}, "then": then}
+
+
+def _terms(reuses: Mapping[str, str]) -> Json:
+    keys = {
+        "priority": _told(_words(PRIORITIES), "how urgent its questions are; mission where nothing is said"),
+        "reuse": _told(_words(reuses), "which earlier answers will do; exact where nothing is said"),
+    }
+    return _object(keys, [])
+
+
+def _words(known: Mapping[str, str]) -> Json:
+    return {"enum": list(known), "enumDescriptions": list(known.values())}
 
 
 def _tightened(given: Input | Output) -> Json:
