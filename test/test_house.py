@@ -23,6 +23,7 @@ ROWS = (
     ("ports", "clocks", "frames", "places", "sentences"),
     ("vision_settings",),
     ("ros_settings",),
+    ("camera_settings",),
     ("settings", "ledger"),
     ("scene",),
     ("vision",),

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError
 
+from vlm_bt.camera_settings import CameraSettings
 from vlm_bt.errors import ConfigError
 from vlm_bt.places import share_dir
 from vlm_bt.ros_settings import RosSettings
@@ -66,6 +67,7 @@ class KnownTool(Strict):
 class Settings(Strict):
     bench: BenchSettings
     simulation: SimulationSettings = SimulationSettings()  # type: ignore[call-arg]
+    camera: CameraSettings = CameraSettings()
     ros: RosSettings = RosSettings()
     vision: VisionSettings = VisionSettings()  # type: ignore[call-arg]
     arm: ArmSettings = ArmSettings()

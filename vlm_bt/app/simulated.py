@@ -12,6 +12,7 @@ from vlm_bt.frames import FrameStore
 from vlm_bt.leaves.handing import HAND_OVER
 from vlm_bt.ports import Camera, Monitor, Recorder
 from vlm_bt.settings import Settings
+from vlm_bt.simulation.realsense import SimulatedRealSense
 from vlm_bt.simulation.scenario import Scenario
 from vlm_bt.simulation.truth import Truth
 from vlm_bt.simulation.witness import WitnessedArm
@@ -50,12 +51,14 @@ class SimulatedSite:
             robot=settings.arm.robot,
             staged=simulation.staged_events,
         )
+        through_sdk = settings.camera.kind == "realsense-software"
+        self._realsense = SimulatedRealSense(self.world, frames, settings.camera.realsense) if through_sdk else None
         self.truth = Truth(self.world)
         self.arm = WitnessedArm(self.world.arm, lambda place: self.truth.kind_at(*place))
 
     @property
     def camera(self) -> Camera:
-        return self.world.cameras
+        return self._realsense or self.world.cameras
 
     @property
     def monitors(self) -> Mapping[str, Monitor]:
@@ -63,6 +66,8 @@ class SimulatedSite:
 
     def step(self, tick: int) -> None:
         self.world.advance(self.clock.period_s)
+        if self._realsense is not None:
+            self._realsense.serve(tick)
 
     def person(self, how: str, recorder: Recorder, picture: Picture) -> Channel:
         channel, _, script = how.partition(":")
@@ -92,6 +97,8 @@ class SimulatedSite:
         return Judged(counts, score.handed_over, false)
 
     def close(self) -> None:
+        if self._realsense is not None:
+            self._realsense.close()
         self.world.close()
 
     def _acts(self, question: Question, reply: Reply | None) -> None:
