@@ -1,0 +1,141 @@
+"""What a robot is made of: the processes of each setup, for the launch files and for `vlm-bt ros up` alike.
+
+Imports nothing but the standard library: ROS's launch reads it with the system's Python.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+End = Literal["ends", "fails", "again", "may"]
+"""What the end of a process means. `ends`: everything ends, with its exit code. `fails`: the same, with 1 where it
+ended with 0. `again`: it is started again. `may`: nothing."""
+
+PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+"""Where Fast DDS looks for its settings: in Jazzy, and from Kilted on."""
+AGAIN_AT_MOST = 20
+AGAIN_AFTER_S = 0.5
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process.
+
+    Attributes:
+        command: Program and arguments.
+        env: What is set in its environment, beside what is there.
+        needs: Names of those that are started before it and stopped after it.
+        again_at_most: Starts after the first, where its end means `again`; one more counts as `fails`.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    end: End = "fails"
+    again_at_most: int = AGAIN_AT_MOST
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument of a setup, as `name:=value` of a launch file and `--name value` of `vlm-bt ros up`."""
+
+    default: str
+    help: str
+
+
+ARGUMENTS: Mapping[str, Argument] = {
+    "tree": Argument("organise_workbench", "Mission: the name of its tree, or a sentence that starts it."),
+    "set": Argument("", "Inputs and settings, separated by spaces: 'simulation.items=6 left=pliers'."),
+    "config": Argument("", "What the mission runs on: a file. Empty: the configuration of this setup."),
+    "record": Argument("runs/ros", "Folder for the records and reports of missions."),
+    "view": Argument("false", "true: py-trees-tree-viewer too, where it is installed."),
+    "seed": Argument("7", "Draws the simulated bench."),
+    "human": Argument("", "Who answers: scripted, silent, or nobody here (empty): a program or person on the robot."),
+    "camera_serial": Argument("", "Serial number of the RealSense; empty: the only one there is."),
+    "moveit": Argument("", "MoveIt of your arm: 'PACKAGE FILE.launch.py'. Empty: it runs already."),
+    "rate_hz": Argument("1.0", "Looks a second of the continuous scene understanding; 0: only what is asked."),
+}
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Processes that belong together. `takes` are names of `ARGUMENTS`."""
+
+    name: str
+    summary: str
+    takes: tuple[str, ...]
+    processes: Callable[[Mapping[str, str]], tuple[Process, ...]]
+
+
+def program() -> tuple[str, ...]:
+    """What runs `vlm-bt`: this very Python; under ROS's launch the installed program, whose `env python3` finds the
+    virtual environment that is active."""
+    for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep):
+        installed = Path(prefix, "lib", "vlm_bt", "vlm-bt")
+        if prefix and installed.is_file() and sys.prefix == sys.base_prefix:
+            return (str(installed),)
+    return (sys.executable, "-m", "vlm_bt.cli")
+
+
+def environment(config_folder: Path) -> dict[str, str]:
+    """What every process gets where the user has not set it: our Fast DDS settings, and talk within this machine.
+
+    Raises:
+        FileNotFoundError.
+    """
+    profile = config_folder / "fastdds.xml"
+    if not profile.is_file():
+        raise FileNotFoundError(f"{profile}: the settings of Fast DDS are missing")
+    given = {"PYTHONUNBUFFERED": "1", "RCUTILS_COLORIZED_OUTPUT": "0"}
+    if not any(os.environ.get(name) for name in PROFILES):
+        given |= {name: str(profile) for name in PROFILES}
+    return {name: value for name, value in given.items() if name not in os.environ}
+
+
+def complete(setup: Setup, given: Mapping[str, str]) -> dict[str, str]:
+    """All arguments of a setup. Raises: ValueError: it does not take one of them."""
+    unknown = [name for name in given if name not in setup.takes]
+    if unknown:
+        raise ValueError(f"{setup.name} takes no {', '.join(unknown)}; it takes: {', '.join(setup.takes)}")
+    return {name: given.get(name, ARGUMENTS[name].default) for name in setup.takes}
+
+
+def in_order(processes: tuple[Process, ...]) -> tuple[Process, ...]:
+    """Those that are needed first. Raises: ValueError: a need is missing, or a circle."""
+    left, placed = list(processes), list[Process]()
+    while left:
+        known = {process.name for process in placed}
+        ready = next((process for process in left if set(process.needs) <= known), None)
+        if ready is None:
+            raise ValueError(f"these need what is not there, or one another: {', '.join(p.name for p in left)}")
+        left.remove(ready)
+        placed.append(ready)
+    return tuple(placed)
+
+
+def _ours(*words: str, given: Mapping[str, str], takes: tuple[str, ...] = ("config",)) -> tuple[str, ...]:
+    """`vlm-bt ros WORDS`, with those of the arguments that this command takes and that are given."""
+    command = [*program(), "ros", *words]
+    for name in takes:
+        values = shlex.split(given.get(name, "")) if name == "set" else [given.get(name, "")]
+        for value in values:
+            command += [f"--{name.replace('_', '-')}", value] if value else []
+    return tuple(command)
+
+
+def _viewer(given: Mapping[str, str]) -> tuple[Process, ...]:
+    return (Process("viewer", viewer_command(), end="may"),) if given.get("view", "").lower() in ("true", "1") else ()
+
+
+def viewer_command() -> tuple[str, ...]:
+    """The viewer has its name from its package's; both names are in use."""
+    names = ("py-trees-tree-viewer", "py-trees-viewer")
+    return (next((name for name in names if shutil.which(name)), names[0]),)
