@@ -40,6 +40,9 @@ class Executive:
 
     Args:
         time_limit_s: Mission time after which the mission is stopped with `timed_out`.
+
+    Attributes:
+        running: Whether it is inside `run`: only then anything ticks.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Executive:
         self._wants_pause = False
         self._paused_s: float | None = None
         self.tick_s: list[float] = []
+        self.running = False
 
     def tick(self) -> None:
         """Tick once. A bug in a leaf interrupts the tree and stops the arm before it propagates."""
@@ -75,6 +79,13 @@ class Executive:
 
     def run(self, on_tick: Callable[[Snapshot], None] | None = None) -> Outcome:
         """Tick until the tree ends, the time is up or the mission is aborted. The arm stands still afterwards."""
+        self.running = True
+        try:
+            return self._run(on_tick)
+        finally:
+            self.running = False
+
+    def _run(self, on_tick: Callable[[Snapshot], None] | None) -> Outcome:
         while True:
             self._hold_or_go_on()
             if self._paused_s is None and self._abort is None:

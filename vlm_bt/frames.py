@@ -92,6 +92,12 @@ class FrameStore:
         else:
             self._pins.pop(frame_id, None)
 
+    def clear(self) -> None:
+        """Let go of every frame, pinned or not, and keep the memory for others. Ids go on counting."""
+        self._spare += [memory for _, memory in self._held.values()]
+        self._held.clear()
+        self._pins.clear()
+
     def close(self) -> None:
         """Free the shared memory. Idempotent."""
         for memory in [m for _, m in self._held.values()] + self._spare:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from vlm_bt.app.result import Progress, Result
 from vlm_bt.app.site import Site
@@ -40,6 +41,8 @@ class Mission:
         inputs: The tree's inputs as YAML text by name.
         seed: Of the site, for the record.
         subscribers: See every tick, after the recorder.
+        onlooker: Sees every entry of the record as it is written; must be quick.
+        vision: A service that outlives the mission, with its models loaded; else the mission has one of its own.
     """
 
     def __init__(
@@ -54,6 +57,8 @@ class Mission:
         out: Path,
         seed: int = 0,
         subscribers: tuple[Subscriber, ...] = (),
+        onlooker: Callable[[str, Mapping[str, Any]], None] | None = None,
+        vision: VisionService | None = None,
     ) -> None:
         self._began_s = time.perf_counter()
         self._settings = settings
@@ -67,12 +72,16 @@ class Mission:
         given = source.parse_inputs(inputs)
         out.mkdir(parents=True, exist_ok=True)
         self.recorder = McapRecorder(out / "mission.mcap", self.frames, lambda: self.clock.now_s)
+        if onlooker is not None:
+            self.recorder.onlooker = onlooker
         self._record_start(settings, source, seed, inputs)
         self.human = site.person(human, self.recorder, self._question_picture)
         containers = [zone for zone in zones.values() if zone.container]
-        self.vision = VisionService(
+        self._owns_vision = vision is None
+        self.vision = vision or VisionService(
             settings.vision, containers, self.frames, self.clock, self.recorder, lockstep=site.lockstep
         )
+        self.vision.begin_mission(self.clock, self.recorder)
         self.ledger = Ledger(self.clock, self.recorder, settings.mission.verdict_max_age_s)
         self.arm = VerifiedArm(site.arm, self.ledger, self.clock, self.recorder)
         self.memory = Memory(Tracker(), Facts())
@@ -128,11 +137,13 @@ class Mission:
     def close(self) -> None:
         """Free everything. Idempotent."""
         self.compiled.close()
-        self.vision.close()
+        self.vision.rest()
         self.human.close()
         self.recorder.close()
         self.site.close()
-        self.frames.close()
+        if self._owns_vision:
+            self.vision.close()
+            self.frames.close()
 
     def __enter__(self) -> Mission:
         return self

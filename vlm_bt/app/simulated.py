@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from vlm_bt.app.site import Judged, Picture
+from vlm_bt.app.site import Judged, People, Picture
 from vlm_bt.clocks import LockstepClock
 from vlm_bt.devices.people import Channel, ScriptedHuman, SilentHuman, TerminalHuman, load_script, script_path
 from vlm_bt.errors import ConfigError
@@ -28,6 +28,7 @@ class SimulatedSite:
     Args:
         lay_out: Changes what the seed laid out.
         realtime: Simulated time does not run ahead of the wall.
+        people: More channels to people, by the name that asks for them.
     """
 
     lockstep = True
@@ -40,7 +41,9 @@ class SimulatedSite:
         *,
         realtime: bool = False,
         lay_out: LayOut | None = None,
+        people: Mapping[str, People] | None = None,
     ) -> None:
+        self._people = people or {}
         simulation = settings.simulation
         scenario = Scenario.from_seed(seed, simulation.items, kinds=simulation.kinds)
         self._settings = settings
@@ -79,6 +82,8 @@ class SimulatedSite:
             person = ScriptedHuman(self.clock, recorder, load_script(path), lambda place: self.truth.kind_at(*place))
         elif channel == "terminal":
             person = TerminalHuman(self.clock, recorder, picture)
+        elif channel in self._people:
+            person = self._people[channel](self.clock, recorder, picture)
         else:
             raise ConfigError(f"nobody answers by {how!r}; there are: terminal, scripted, scripted:FILE, silent")
         person.onlooker = self._acts

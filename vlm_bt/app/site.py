@@ -15,6 +15,9 @@ from vlm_bt.types import Question, Zone
 Picture = Callable[[Question], Path | None]
 """Draws the picture of a question, with the thing it is about marked; None where there is none."""
 
+People = Callable[[Clock, Recorder, Picture], Channel]
+"""Makes a channel to people."""
+
 
 class SteppedClock(Clock, Protocol):
     """A clock that lets things happen between ticks."""

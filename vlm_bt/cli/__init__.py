@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from vlm_bt.cli import bench, check, convert, inspect, models, run, schema, train
+from vlm_bt.cli import bench, check, convert, inspect, models, ros, run, schema, train
 from vlm_bt.errors import VlmBtError
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ app.command("doctor")(inspect.doctor)
 app.command("bench")(bench.bench)
 app.add_typer(models.app, name="models")
 app.add_typer(train.app, name="train")
+app.add_typer(ros.app, name="ros")
 
 
 def main() -> None:

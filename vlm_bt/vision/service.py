@@ -193,19 +193,32 @@ class VisionService:
             self.wait_for_news()
 
     def answers(self, question: type[Question]) -> bool:
-        """Whether the models of its route answer this type of question. Only after `wait_ready`."""
+        """Whether the last model of its route answers this type of question: one before it that does not, or is not
+        sure, passes it on. Only after `wait_ready`."""
         name = name_of(question)
-        return all(
-            lane.ready is None or name in lane.ready.answers + lane.ready.composed
-            for lane in (self.lanes[model] for model in self._settings.route_of(name))
-        )
+        ready = self.lanes[self._settings.route_of(name)[-1]].ready
+        return ready is None or name in ready.answers + ready.composed
+
+    def begin_mission(self, clock: Clock, recorder: Recorder) -> None:
+        """Go on with the same processes for another mission. What the one before left open is cancelled."""
+        self.rest()
+        self._clock, self._recorder = clock, recorder
+        self._cutouts.clear()
+        self.metrics = Metrics()
+        self.model_queries, self.wait_s = 0, 0.0
+
+    def rest(self) -> None:
+        """Cancel everything that is open. Late answers are dropped."""
+        for entry in list(self._open.values()):
+            self._leave(entry.number)
+            self._cancelled.append(entry.number)
+            entry.group.ticket.fail(_CLOSED)
+        self._unsent = []
 
     def close(self) -> None:
         """End every process; what is still open is cancelled, and so is what is asked from now on. Idempotent."""
         self._closed = True
-        for entry in list(self._open.values()):
-            self._leave(entry.number)
-            entry.group.ticket.fail(_CLOSED)
+        self.rest()
         self._end_lanes()
         atexit.unregister(self._end_lanes)
 

@@ -1,0 +1,154 @@
+"""`vlm-bt ros`: the nodes of a robot. Needs rclpy and the package vlm_bt_interfaces."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vlm_bt.errors import ConfigError
+
+if TYPE_CHECKING:
+    from vlm_bt.settings import Settings
+
+app = typer.Typer(help="Missions on a ROS 2 robot: its nodes.", no_args_is_help=True, rich_markup_mode=None)
+
+Config = Annotated[Path | None, typer.Option(help="What it runs on. Default: config/embedded.yaml.")]
+SetTexts = Annotated[list[str] | None, typer.Option("--set", help="A setting, such as mission.tick_s=0.1.")]
+RosArgs = Annotated[list[str] | None, typer.Argument(help="ROS arguments, after --: --ros-args -r old:=new.")]
+Namespace = Annotated[str, typer.Option(help="Of the node.")]
+
+
+@app.command("mission")
+def mission(
+    ros_args: RosArgs = None,
+    config: Config = None,
+    set_: SetTexts = None,
+    site: Annotated[
+        str, typer.Option(help="'robot', over topics and actions; 'embedded', a simulation inside; 'auto'.")
+    ] = "auto",
+    human: Annotated[str, typer.Option(help="Who answers: 'ros', 'scripted', 'scripted:FILE' or 'silent'.")] = "ros",
+    record: Annotated[Path, typer.Option(help="Folder for the records and reports of missions.")] = Path("runs/ros"),
+    trees: Annotated[list[Path] | None, typer.Option(help="One more folder of trees; may be repeated.")] = None,
+    speed: Annotated[str, typer.Option(help="Of the embedded simulation: 'realtime' or 'max'.")] = "realtime",
+    name: Annotated[str, typer.Option(help="Of the node.")] = "mission_node",
+    namespace: Namespace = "",
+    autostart: Annotated[
+        bool, typer.Option(help="Configure and activate at once; else a lifecycle manager does.")
+    ] = True,
+    on_lost_client: Annotated[
+        str, typer.Option(help="When whoever asked for a mission is gone: 'continue' or 'abort'.")
+    ] = "continue",
+    needs_guardian: Annotated[
+        bool, typer.Option("--needs-guardian", help="Refuse missions while no guardian hears this node.")
+    ] = False,
+    sim_time: Annotated[bool, typer.Option("--sim-time", help="Time comes from /clock.")] = False,
+) -> None:
+    """Serve missions: the action run_mission, and pause, resume, abort, tell, answer_question beside it.
+
+    \b
+    vlm-bt ros mission --config my_robot.yaml
+    vlm-bt ros mission --site embedded --human scripted     the simulation inside, for a try
+
+    Ends at Ctrl-C or SIGTERM with 0, the arm standing still and the record closed; with 1 where a mission did not end.
+    """
+    from vlm_bt.cli.serving import NodeChoice, serve_missions
+
+    if on_lost_client not in ("continue", "abort"):
+        raise ConfigError(f"--on-lost-client is 'continue' or 'abort', not {on_lost_client!r}")
+    if speed not in ("realtime", "max"):
+        raise ConfigError(f"--speed is 'realtime' or 'max', not {speed!r}")
+    choice = NodeChoice(
+        name=name,
+        namespace=namespace,
+        site=site,
+        human=human,
+        record=record,
+        trees=tuple(trees or ()),
+        realtime=speed == "realtime",
+        autostart=autostart,
+        on_lost_client=on_lost_client,
+        needs_guardian=needs_guardian,
+        sim_time=sim_time,
+        ros_args=tuple(ros_args or ()),
+    )
+    raise typer.Exit(serve_missions(chosen_settings(config, set_), choice))
+
+
+@app.command("guardian")
+def guardian(
+    ros_args: RosArgs = None,
+    config: Config = None,
+    set_: SetTexts = None,
+    action: Annotated[
+        list[str] | None, typer.Option(help="One more action whose goals are cancelled; may be repeated.")
+    ] = None,
+    namespace: Namespace = "",
+) -> None:
+    """Cancel every goal of arm and gripper when the mission node falls silent. Run it beside the arm's driver.
+
+    \b
+    vlm-bt ros guardian --config my_robot.yaml
+
+    It is a second line, not the safety function of a robot cell.
+    """
+    require_ros()
+    from vlm_bt.ros.guardian import Guardian
+    from vlm_bt.ros.runtime import Runtime
+
+    settings = chosen_settings(config, set_)
+    actions = dict.fromkeys([settings.ros.arm.move, settings.ros.arm.grip, *(action or ())])
+    with until_stopped() as stopped, Runtime(list(ros_args or ())) as runtime:
+        node = runtime.node("guardian", namespace=namespace)
+        Guardian(node, settings.ros.guardian, tuple(actions))
+        stopped.wait()
+
+
+def require_ros() -> None:
+    """Raises: ConfigError: rclpy or the interfaces are missing, and how to get them."""
+    import importlib.util
+
+    missing = [name for name in ("rclpy", "vlm_bt_interfaces") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ConfigError(
+            f"{' and '.join(missing)} cannot be found: source a ROS 2 installation and the workspace that "
+            "vlm_bt_interfaces was built in; without ROS, see docs on the wheels"
+        )
+
+
+def chosen_settings(config: Path | None, texts: Sequence[str] | None) -> Settings:
+    """A configuration with `--set` on top. Raises: ConfigError."""
+    from vlm_bt import settings
+    from vlm_bt.cli.run import overridden
+
+    return only_settings(overridden(settings.load(config), list(texts or ())))
+
+
+def only_settings(changed: tuple[Settings, dict[str, str]]) -> Settings:
+    """Raises: ConfigError: an input of a tree is among them."""
+    settings, inputs = changed
+    if inputs:
+        raise ConfigError(f"{', '.join(inputs)}: no setting has such a name; inputs of a tree come with the goal")
+    return settings
+
+
+@contextmanager
+def until_stopped() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C or SIGTERM sets; a second one ends the process."""
+    stopped = threading.Event()
+
+    def stop(number: int, _: Any) -> None:
+        stopped.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
