@@ -289,6 +289,7 @@ def test_a_tick_notes_nothing_for_viewers_while_there_are_none(context, view) ->
     [
         ("tree_watcher", ["--snapshots", "--blackboard-data"], "leaf 1"),
         ("blackboard_watcher", ["--list"], "/shown/said"),
+        ("blackboard_watcher", ["/shown/said"], "‹img"),
     ],
 )
 def test_the_watchers_of_py_trees_ros_work_as_they_are(view, variables, watcher, options, wanted) -> None:
@@ -314,7 +315,7 @@ def what_it_prints(watcher: str, options: list[str], wanted: str, executive: Exe
     ) as program:
         reading = threading.Thread(target=lambda: lines.extend(program.stdout))
         reading.start()
-        limit = time.monotonic() + 8.0
+        limit = time.monotonic() + 20.0
         while reading.is_alive() and time.monotonic() < limit and not any(wanted in line for line in lines):
             tick(executive, view)
             time.sleep(0.02)

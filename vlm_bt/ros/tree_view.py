@@ -23,6 +23,8 @@ from vlm_bt.ros.shown import EVERYBODY, shown
 
 SETUP_WITHIN_S = 5.0
 LISTEN_EVERY_S = 0.1
+SUBSCRIBES_WITHIN_S = 5.0
+"""A blackboard stream that was asked for waits so long for its first listener; py_trees_ros closes it at once."""
 SHARE = 0.08
 """Of the time, that telling viewers may take: a snapshot of a large tree is not sent after every tick."""
 Wanted = Literal["auto", "off", "required"]
@@ -222,8 +224,18 @@ def _tree_class() -> Any:
         def publish(self, changed: bool) -> None:
             self.snapshot_visitor.visited_blackboard_client_ids.add(EVERYBODY)
             self.snapshot_visitor.changed = changed
-            if self.root.tip() is not None and self.statistics is not None:
-                super()._snapshots_post_tick_handler(self)
+            if self.root.tip() is None or self.statistics is None:
+                return
+            views = self.blackboard_exchange.views
+            young = [view for view in views if self._may_still_subscribe(view)]
+            views[:] = [view for view in views if view not in young]
+            super()._snapshots_post_tick_handler(self)
+            views.extend(young)
+
+        def _may_still_subscribe(self, view: Any) -> bool:
+            now_s = time.monotonic()
+            view.born_s = getattr(view, "born_s", now_s)
+            return now_s - view.born_s < SUBSCRIBES_WITHIN_S and self.node.count_subscribers(view.topic_name) == 0
 
         def cut_off(self) -> None:
             """Close every stream, as if its viewer had asked for it."""
