@@ -116,7 +116,7 @@ def test_a_head_learns_a_little_in_seconds_stops_goes_on_and_loads(tmp_path: Pat
     said: list[str] = []
     for _ in range(2):
         plan = HeadPlan(minutes=0.04 * (1 + len(said)), batch=8)
-        head = train(plan, [features], labels, PARTS, words, said.append, tmp_path / "head.pt")
+        head, _ = train(plan, [features], labels, PARTS, words, said.append, tmp_path / "head.pt")
     assert any("going on from head.pt" in line for line in said)
     revision = head.save(tmp_path, words, "trunk-1")
     again, its_words, known = load_head(tmp_path, "trunk-1")

@@ -83,10 +83,10 @@ def train_head(
     ]
     del pixels
     words = Words.of_corpus(_corpus(model.parts), VOCABULARY)
-    head = train(plan, features, labels, model.parts, words, say, work / "head.pt")
+    head, steps = train(plan, features, labels, model.parts, words, say, work / "head.pt")
     head.save(out, words, trunk_revision=model.revision)
     figures = measure(plan, model, out, work, say)
-    figures["plan"] = {**asdict(plan), "crops": len(labels)}
+    figures["plan"] = {**asdict(plan), "crops": len(labels), "steps": steps}
     (work / "head_report.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     write_head_card(out / "question_head.md", figures)
     return figures
@@ -100,8 +100,8 @@ def train(
     words: Words,
     say: Callable[[str], None],
     checkpoint: Path | None = None,
-) -> QuestionHead:
-    """Train for `plan.minutes` of wall time and return the averaged head.
+) -> tuple[QuestionHead, int]:
+    """Train for `plan.minutes` of wall time and return the averaged head, and after how many steps in all.
 
     Args:
         features: Views of the crops, each (N, 10, 768), as `trunk_features` gives them.
@@ -146,7 +146,7 @@ def train(
         _save(checkpoint, head, optimiser, average, spent, step)
     say(f"{step} steps, {asked} questions in this run")
     head.load_state_dict(average)
-    return head.eval()
+    return head.eval(), step
 
 
 @dataclass(frozen=True, eq=False)

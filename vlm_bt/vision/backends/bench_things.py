@@ -46,11 +46,13 @@ class Things:
         return self.clip.kinds_of(self._views)
 
     @cached_property
-    def _colours(self) -> Floats:
+    def colours(self) -> Floats:
+        """(N, C) probability of each of the clip's colours."""
         return self.clip.colours_of(self._views)
 
     @cached_property
-    def _parts(self) -> Floats:
+    def parts(self) -> Floats:
+        """(N, P) probability of each of the clip's parts; as trained, it is too high for rare ones."""
         return self.clip.parts_of(self._views)
 
     def fits(self, text: str) -> Floats:
@@ -78,9 +80,9 @@ class Things:
         if phrase.colour:
             # A colour that the weights were not trained on fits nothing.
             near = [shade for shade in NEAR_COLOURS.get(phrase.colour, (phrase.colour,)) if shade in self.clip.colours]
-            chance = chance * self._colours[:, [self.clip.colours.index(shade) for shade in near]].sum(1)
+            chance = chance * self.colours[:, [self.clip.colours.index(shade) for shade in near]].sum(1)
         for part in phrase.parts:
-            chance = chance * self._parts[:, self.clip.parts.index(part)]
+            chance = chance * self.parts[:, self.clip.parts.index(part)]
         return np.clip(chance, 0.0, 1.0)
 
 
