@@ -235,7 +235,7 @@ def _tree_class() -> Any:
         def _may_still_subscribe(self, view: Any) -> bool:
             now_s = time.monotonic()
             view.born_s = getattr(view, "born_s", now_s)
-            return now_s - view.born_s < SUBSCRIBES_WITHIN_S and self.node.count_subscribers(view.topic_name) == 0
+            return bool(now_s - view.born_s < SUBSCRIBES_WITHIN_S and self.node.count_subscribers(view.topic_name) == 0)
 
         def cut_off(self) -> None:
             """Close every stream, as if its viewer had asked for it."""
