@@ -95,6 +95,7 @@ class PlainChat:
         processors: Any = transformers.AutoProcessor
         self._processor = processors.from_pretrained(folder, local_files_only=True)
         self._processor.image_processor.size = {"longest_edge": longest_edge}
+        self._longest_edge = longest_edge
 
     def __call__(self, rgb: Pixels, question: Question) -> Sequence[float]:
         import torch
@@ -105,7 +106,12 @@ class PlainChat:
 
         assert isinstance(question, IsTrue)
         prompt = yes_no(question.claim, question.wording)
-        content = [{"type": "image", "image": Image.fromarray(rgb)}, {"type": "text", "text": prompt.text}]
+        image = Image.fromarray(rgb)
+        scale = min(1.0, self._longest_edge / max(image.size))
+        # As the service shrinks it: the processor's own filter would show the model another picture.
+        size = (round(image.width * scale), round(image.height * scale))
+        image = image.resize(size, Image.Resampling.BICUBIC) if scale < 1.0 else image
+        content = [{"type": "image", "image": image}, {"type": "text", "text": prompt.text}]
         inputs = self._processor.apply_chat_template(
             [{"role": "user", "content": content}],
             add_generation_prompt=True,
