@@ -1,99 +1,25 @@
-"""RealSense cameras through the real SDK: software devices, its alignment and filters, its recordings."""
-
-import time
-from dataclasses import replace
-from types import SimpleNamespace
+"""RealSense cameras through the real SDK: software devices, its alignment and filters."""
 
 import numpy as np
 import pytest
 
 pytest.importorskip("pyrealsense2", reason="no pyrealsense2 for this platform: pip install -e '.[realsense]'")
 
-from vlm_bt.camera_settings import RealSenseSettings
-from vlm_bt.devices import realsense, realsense_feed, realsense_sdk
+from software_bench import COLOUR, LENSES, WIDE, error_mm, hung, look, signed_mm, software_bench, stripes, until, wall
+
 from vlm_bt.devices.realsense import RealSense
-from vlm_bt.devices.realsense_feed import FrameTimes
-from vlm_bt.devices.realsense_sdk import SeenDevice, choose, sdk
+from vlm_bt.devices.realsense_sdk import sdk
 from vlm_bt.devices.software_camera import SoftwareCamera
-from vlm_bt.devices.software_device import SoftwareDevice, SoftwareLenses
-from vlm_bt.errors import ConfigError
+from vlm_bt.devices.software_device import SoftwareLenses
 from vlm_bt.frames import FrameStore
 from vlm_bt.scene.geometry import rays
-from vlm_bt.types import Intrinsics, Pose
-
-COLOUR = Intrinsics(320, 240, 300.0, 300.0, 159.5, 119.5)
-WIDE = Intrinsics(424, 240, 210.0, 210.0, 211.5, 119.5)
-LENSES = SoftwareLenses(COLOUR, WIDE)
-HANGS = {"position": (0.3, 0.0, 1.0), "quaternion": (0.0, 1.0, 0.0, 0.0)}
-PLANE = (0.1, -0.05, 1.0, 0.9)
-"""a x + b y + c z = d in the colour camera's frame: a tilted wall."""
-
-
-def hung(**changes) -> RealSenseSettings:
-    return RealSenseSettings(**{"extrinsics": HANGS, "retry_s": 0.02, **changes})
-
-
-def wall(lens: Intrinsics, eye=(0.0, 0.0, 0.0)) -> np.ndarray:
-    """Depth of the tilted wall as seen from `eye`."""
-    v, u = np.mgrid[0 : lens.height, 0 : lens.width]
-    a, b, c, d = PLANE
-    directions = rays(lens, u, v)
-    return ((d - np.dot((a, b, c), eye)) / (directions @ np.array([a, b, c]))).astype(np.float32)
-
-
-def stripes(lens: Intrinsics = COLOUR) -> np.ndarray:
-    v, u = np.mgrid[0 : lens.height, 0 : lens.width]
-    return np.stack([u % 256, v % 256, (u + v) % 256], axis=-1).astype(np.uint8)
+from vlm_bt.types import Pose
 
 
 @pytest.fixture
 def bench():
-    """Makes cameras over software devices; time is turned by hand."""
-    opened, store, clock = [], FrameStore(), SimpleNamespace(now_s=0.0)
-
-    def make(lenses=LENSES, settings=None, **device):
-        camera = SoftwareCamera(lenses, **device)
-        port = RealSense({"overhead": settings or hung()}, store, lambda: clock.now_s, feeds={"overhead": camera})
-        opened.append(port)
-        return port, camera
-
-    yield SimpleNamespace(make=make, store=store, clock=clock, opened=opened)
-    for port in opened:
-        port.close()
-    store.close()
-
-
-def look(bench, port, camera, rgb=None, depth=None):
-    """One frame of what is shown, by a request before it."""
-    ticket = port.request("overhead")
-    bench.clock.now_s += 0.05
-    lenses = camera._lenses
-    depth = wall(lenses.depth, lenses.depth_in_colour) if depth is None else depth
-    number = camera.show(stripes(lenses.colour) if rgb is None else rgb, depth, bench.clock.now_s)
-    assert port.streams["overhead"].wait_for(number, 5.0), port.streams["overhead"].detail
-    port.step(1)
-    assert ticket.outcome is not None and ticket.outcome.ok, ticket.outcome
-    frame = bench.store.get(ticket.value)
-    return replace(frame, rgb=frame.rgb.copy(), depth_m=frame.depth_m.copy())
-
-
-def until(told, limit_s=5.0):
-    end_s = time.monotonic() + limit_s
-    while not told():
-        assert time.monotonic() < end_s, "it did not come to pass"
-        time.sleep(0.005)
-
-
-def signed_mm(frame) -> np.ndarray:
-    """How far behind the wall each deprojected pixel lies, millimetres; of those that have a depth."""
-    v, u = np.nonzero(frame.depth_m)
-    points = rays(frame.intrinsics, u, v) * frame.depth_m[v, u][:, None]
-    a, b, c, d = PLANE
-    return 1000 * (points @ np.array([a, b, c]) - d) / np.linalg.norm((a, b, c))
-
-
-def error_mm(frame) -> np.ndarray:
-    return np.abs(signed_mm(frame))
+    with software_bench() as made:
+        yield made
 
 
 def test_depth_seen_by_another_eye_lies_where_colour_sees_it(bench):
@@ -307,100 +233,3 @@ def test_the_frame_says_where_the_camera_was(bench):
     port.streams["overhead"].wait_for(camera.show(stripes(), wall(WIDE), bench.clock.now_s, moved), 5.0)
     port.step(1)
     assert bench.store.get(ticket.value).pose_camera_in_base == moved
-
-
-# options
-
-
-@pytest.fixture
-def depth_sensor():
-    device = SoftwareDevice(LENSES, "SIM0001")
-    yield device.sensors[0]
-    device.close()
-
-
-def test_options_are_set_by_the_sdks_names(depth_sensor):
-    realsense_sdk.set_options(depth_sensor, {"emitter_enabled": 0, "laser_power": 30})
-    rs = sdk()
-    assert depth_sensor.get_option(rs.option.emitter_enabled) == 0
-    assert depth_sensor.get_option(rs.option.laser_power) == 30
-
-
-def test_every_wrong_option_is_named_with_what_is_allowed(depth_sensor):
-    with pytest.raises(ConfigError) as raised:
-        realsense_sdk.set_options(depth_sensor, {"lazer_power": 1, "laser_power": 500, "depth_units": 0.1, "gain": 2})
-    text = str(raised.value)
-    assert "there is no option 'lazer_power'; this sensor has: emitter_enabled, enable_auto_exposure, exposure" in text
-    assert "Did you mean 'laser_power'?" in text
-    assert "laser_power = 500 is outside 0 to 360" in text
-    assert "depth_units can only be read; it is 0.001" in text and "'gain'" in text
-    assert "Stereo Module" in text
-
-
-# devices
-
-SEEN = [SeenDevice("D435", "111", "3.2", "5.1"), SeenDevice("D455", "222", "2.1", "5.1")]
-
-
-def test_without_a_device_the_error_says_what_to_do():
-    with pytest.raises(ConfigError, match=r"no RealSense is connected; plug it into a USB 3 port.*udev"):
-        choose([], None)
-
-
-def test_of_several_devices_one_must_be_named():
-    with pytest.raises(ConfigError, match=r"several .* D435 111 on USB 3.2, D455 222 on USB 2.1"):
-        choose(SEEN, None)
-    assert choose(SEEN, "222").name == "D455" and SEEN[1].slow and not SEEN[0].slow
-
-
-def test_a_serial_that_is_not_there_lists_those_that_are():
-    with pytest.raises(ConfigError, match=r"serial '333'.*there are: D435 111"):
-        choose(SEEN, "333")
-
-
-def test_everything_that_is_wrong_with_the_cameras_is_said_at_once(monkeypatch):
-    monkeypatch.setattr(realsense, "seen_devices", lambda: SEEN[:1])
-    chosen = {"overhead": hung(), "wrist": hung(), "side": RealSenseSettings(serial="9")}
-    with pytest.raises(ConfigError) as raised:
-        RealSense(chosen, FrameStore(), lambda: 0.0)
-    text = str(raised.value)
-    assert "'wrist': device 111 is already camera 'overhead'" in text
-    assert "'side': extrinsics say where it hangs" in text and "serial '9'" in text
-
-
-def test_a_live_device_that_is_not_there_is_lost_and_looked_for(monkeypatch):
-    """No device is connected to a test machine: the real SDK finds none."""
-    if realsense_sdk.seen_devices():
-        pytest.skip("a RealSense is connected")
-    feed = realsense_feed.LiveFeed(hung(), lambda: 0.0)
-    with pytest.raises(realsense_sdk.DeviceLost, match="no RealSense is connected"):
-        feed.open()
-    feed.close()
-
-
-# stamps
-
-
-def test_a_stamp_of_the_hosts_clock_is_taken_as_it_is():
-    times = FrameTimes(lambda: 100.0, 1 / 30)
-    assert times.stamp(1_000_000.0, True, host_s=1000.02) == pytest.approx(99.98)
-
-
-def test_a_stamp_of_another_clock_is_never_later_than_the_shot():
-    """The device's clock began at another time; the way to the host takes 5 to 40 ms."""
-    now = SimpleNamespace(s=0.0)
-    times = FrameTimes(lambda: now.s, 1 / 30)
-    for index, way_s in enumerate((0.040, 0.005, 0.020, 0.033)):
-        taken_s = 10.0 + index / 30
-        now.s = taken_s + way_s
-        stamp_s = times.stamp(1e3 * (taken_s - 7.0), False)
-        assert stamp_s <= taken_s + 0.04 and now.s - stamp_s < 0.1
-    assert stamp_s <= taken_s
-
-
-def test_a_clock_that_begins_again_is_noticed():
-    now = SimpleNamespace(s=50.0)
-    times = FrameTimes(lambda: now.s, 1 / 30)
-    times.stamp(40_000.0, False)
-    now.s = 51.0
-    assert times.stamp(10.0, False) == pytest.approx(51.0 - 1 / 30)

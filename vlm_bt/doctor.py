@@ -24,6 +24,7 @@ ENOUGH_SHARED_MB = 128.0
 """The ring buffer holds a dozen frames of 1280x720 with depth, 6.5 MB each."""
 FOLDERS = ("trees", "skills", "config", "launch")
 SET_UP = "run scripts/setup"
+PLUG_IN = "for a real camera only: use a USB 3 port; on Linux install its udev rules once (docs/06-realsense.md)"
 
 
 Check = Callable[[], Iterator["Finding"]]
@@ -218,6 +219,31 @@ def realsense() -> Iterator[Finding]:
     there = _version("pyrealsense2") or "built here"
     value = "no " + " and no ".join(name for name, _ in missing) if missing else there
     yield Finding("RealSense", not missing, value, "; ".join(remedy for _, remedy in missing), needed=False)
+    if not missing:
+        yield from _realsense_devices()
+
+
+def _realsense_devices() -> Iterator[Finding]:
+    """What the SDK sees, asked in a process of its own: it is native code that talks to USB devices."""
+    ask = (
+        "from vlm_bt.devices.realsense_sdk import seen_devices\n"
+        "for device in seen_devices(): print(int(device.slow), device, 'firmware', device.firmware)"
+    )
+    try:
+        told = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, timeout=20, check=False)
+    except subprocess.TimeoutExpired:
+        remedy = "unplug it and plug it in again"
+        yield Finding("RealSense devices", False, "the SDK gave no answer in 20 s", remedy, needed=False)
+        return
+    if told.returncode:
+        why = (told.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+        yield Finding("RealSense devices", False, f"the SDK cannot be asked: {why}", PLUG_IN, needed=False)
+    elif not told.stdout.strip():
+        yield Finding("RealSense devices", False, "none is seen", PLUG_IN, needed=False)
+    for line in told.stdout.splitlines():
+        slow, _, seen = line.partition(" ")
+        remedy = "plug it into a USB 3 port with a USB 3 cable" if slow == "1" else ""
+        yield Finding("RealSense device", slow == "0", seen, remedy, needed=False)
 
 
 CHECKS: tuple[Check, ...] = (
