@@ -16,11 +16,11 @@ Quaternion = tuple[float, float, float, float]
 class ExtrinsicsSettings(Strict):
     """Pose of a camera's optical frame (x right, y down, z forward) in the robot's base frame: metres, (w, x, y, z).
 
-    `on`: "hand" for a camera that the arm carries: the pose is then given in the frame of the tool centre point, and
+    `mounted_on`: "hand" for a camera that the arm carries: the pose is then given in the frame of the tool centre point, and
     where the camera is follows from what the arm says of itself.
     """
 
-    on: Literal["base", "hand"] = "base"
+    mounted_on: Literal["base", "hand"] = "base"
     position: tuple[float, float, float]
     quaternion: Quaternion
 
@@ -89,6 +89,26 @@ class GuardianSettings(Strict):
     silent_s: float = Field(0.3, gt=0)
 
 
+class SceneSettings(Strict):
+    """What the vision node does besides answering.
+
+    Attributes:
+        rate_hz: Looks a second of the continuous scene understanding; 0: none.
+        camera: Whose images it looks at. phrases: what is looked for in them; hazards: claims that are checked.
+        describe: A caption of each look.
+        at_once: Questions that it works on at once; more are refused as `busy`.
+        limit_s: The longest that a question waits which names no limit of its own.
+    """
+
+    rate_hz: float = Field(0.0, ge=0, le=30)
+    camera: str = "overhead"
+    phrases: tuple[str, ...] = ()
+    hazards: tuple[str, ...] = ()
+    describe: bool = False
+    at_once: int = Field(8, ge=1, le=64)
+    limit_s: float = Field(20.0, gt=0)
+
+
 class RosSettings(Strict):
     """The robot.
 
@@ -102,6 +122,7 @@ class RosSettings(Strict):
     arm: RosArmSettings = RosArmSettings()  # type: ignore[call-arg]
     workspace: WorkspaceSettings = WorkspaceSettings()  # type: ignore[call-arg]
     guardian: GuardianSettings = GuardianSettings()  # type: ignore[call-arg]
+    scene: SceneSettings = SceneSettings()  # type: ignore[call-arg]
     base_frame: str = "base"
     viewer: Literal["auto", "off", "required"] = "auto"
 
