@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,13 @@ def measure(plan: Any, clip: EmbeddedClip, directory: Path, work: Path, say: Cal
             chances[f"{group}, as given"].append((given, true))
         for row, drawn in asked:
             if drawn.answer not in ("yes", "no"):
-                right[_group(labels[row]), drawn.topic].append(_answered(head, pictures[row : row + 1], drawn))
+                done = _answered(head, pictures[row : row + 1], drawn)
+                right[_group(labels[row]), drawn.topic].append(done)
+                if drawn.topic.startswith("choose"):
+                    question, options = _choice_of(drawn)
+                    known = things.choice(question, options)
+                    done = done if known is None else _named(options, known[row]) == drawn.answer
+                    right[_group(labels[row]), f"{drawn.topic}, as given"].append(done)
         for row in range(0, len(labels), 4):
             if labels[row].colour:
                 true = is_true_caption(caption(clip, head, crops[row]), labels[row])
@@ -141,13 +147,21 @@ def _group(label: Label) -> str:
 
 
 def _answered(head: HeadAnswers, picture: Any, drawn: Drawn) -> bool:
-    question, _, listed = drawn.question.rstrip("?").partition(": ")
     if not drawn.topic.startswith("choose"):
         return head.say(picture, drawn.question) == drawn.answer
-    options = listed.split("; ")
-    assert choice_prompt(question, options) == drawn.question
+    question, options = _choice_of(drawn)
     shares, outside = head.choose(picture, question, options)
-    return [*options, NONE_OF_THESE][int(np.argmax([*shares, outside]))] == drawn.answer
+    return _named(options, [*shares, outside]) == drawn.answer
+
+
+def _choice_of(drawn: Drawn) -> tuple[str, list[str]]:
+    question, _, listed = drawn.question.rstrip("?").partition(": ")
+    assert choice_prompt(question, listed.split("; ")) == drawn.question
+    return question, listed.split("; ")
+
+
+def _named(options: Sequence[str], shares: Any) -> str:
+    return [*options, NONE_OF_THESE][int(np.argmax(shares))]
 
 
 def _share(found: list[bool]) -> dict[str, float]:
@@ -185,7 +199,7 @@ def head_card(figures: Mapping[str, Any]) -> str:
         "right only word for word; parts that have two names count as wrong under the other.",
         "Shades of bare steel stand for each other in captions as given.",
         "",
-        "As given: as the shipped model answers. Claims of which the CLIP's heads for kind, colour and part know every",
+        "As given: as the shipped model answers. Claims and options of which the CLIP's heads for kind, colour and part know every",
         "word are answered by them, the others by the head. (For these heads nothing is held out.)",
         "",
         "| Expected calibration error of yes and no | seen | held out |",

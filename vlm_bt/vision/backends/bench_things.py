@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,7 @@ from vlm_bt.vision.vocabulary import KINDS
 from vlm_bt.vision.words import NEAR_COLOURS
 
 Counts = NDArray[np.float64]
+_DENIES = re.compile(r"\bnot\b|n't\b|\bno\b|without|lack|miss|how many|number of")
 
 
 @dataclass(eq=False)
@@ -67,6 +69,18 @@ class Things:
         """(N,) probability that a claim about each thing is true: as `fits`, and it may deny."""
         no, text = denied(claim)
         return 1.0 - self.fits(text) if no else self.fits(text)
+
+    def choice(self, question: str, options: Sequence[str]) -> Floats | None:
+        """(N, len(options) + 1) probability of each option, the last one for none of them; None where the heads do not
+        know every word of the options, or the question may ask for what a thing is not."""
+        phrases = [phrase_of(option, self.clip.parts) for option in options]
+        vague = any(phrase.free or not (phrase.kinds or phrase.colour or phrase.parts) for phrase in phrases)
+        if vague or _DENIES.search(question.lower()):
+            return None
+        fits = np.stack([self.fit(phrase) for phrase in phrases], 1)
+        fits = fits / np.maximum(1.0, fits.sum(1, keepdims=True))
+        out: Floats = np.concatenate([fits, np.clip(1.0 - fits.sum(1, keepdims=True), 0.0, 1.0)], 1)
+        return out
 
     def fit(self, phrase: Phrase) -> Floats:
         """As `fits`, of a phrase taken apart."""

@@ -181,6 +181,10 @@ class Embedded:
         if self._head is None:
             row = self._clip.classify(pixels[None], question.options, question.wording)[0]
             return Answer(question.question, question.options, tuple(map(float, row[:-1])), outside=float(row[-1]))
+        known = Things(self._clip, pixels[None], looks=1).choice(question.question, question.options)
+        if known is not None:
+            row = known[0]
+            return Answer(question.question, question.options, tuple(map(float, row[:-1])), outside=float(row[-1]))
         shown, outside = self._head.choose(self._head.pictures(pixels[None]), question.question, question.options)
         return Answer(question.question, question.options, tuple(float(p) for p in shown), outside=outside)
 
