@@ -6,6 +6,7 @@ The SDK 2.59 writes `.db3` and plays both that and the `.bag` of its predecessor
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,9 +45,14 @@ class RecordingFeed:
             raise ConfigError(f"recording {path}: it must end in {' or '.join(ENDINGS)}")
         if not path.is_file():
             raise ConfigError(f"recording {path}: there is no such file")
+        if is_of_ros(path):
+            raise ConfigError(f"recording {path}: is one of ros2 bag; play it with ros2 bag play into the ROS camera")
         config, pipeline = rs.config(), rs.pipeline()
         try:
             config.enable_device_from_file(str(path), repeat_playback=False)
+            # Before it starts: the SDK would skip the first frames of what is not to be played in real time.
+            device = config.resolve(rs.pipeline_wrapper(pipeline)).get_device()
+            device.as_playback().set_real_time(self._settings.real_time)
             profile = pipeline.start(config)
         except RuntimeError as error:
             raise ConfigError(f"recording {path}: the RealSense SDK cannot play it: {error}") from error
@@ -56,7 +62,6 @@ class RecordingFeed:
             names = ", ".join(sorted(stream.name for stream in streams))
             raise ConfigError(f"recording {path}: colour and depth are needed; it holds {names}")
         self._playback = profile.get_device().as_playback()
-        self._playback.set_real_time(self._settings.real_time)
         self._silent_s = 0.0
 
     def wait(self, limit_s: float) -> Shot | None:
@@ -89,6 +94,17 @@ class RecordingFeed:
             raise EOFError(f"the recording {self._path.name} has ended")
         self.close()
         self.open()
+
+
+def is_of_ros(path: Path) -> bool:
+    """Whether a file is a bag of ROS 2: the same kind of database as the SDK's, with other topics."""
+    with (
+        contextlib.suppress(sqlite3.Error),
+        contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as bag,
+    ):
+        topics = {name for (name,) in bag.execute("SELECT name FROM topics")}
+        return bool(topics) and "/file_version" not in topics
+    return False
 
 
 class Recorder:

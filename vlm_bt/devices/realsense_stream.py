@@ -125,8 +125,8 @@ class Stream:
                 self._lose("lost", str(error))
             except ConfigError as error:
                 self._lose("lost", str(error), error)
-            except RuntimeError as error:  # all that the SDK throws
-                self._lose("lost", str(error))
+            except Exception as error:  # the thread's end: a camera that fails is lost, whatever it failed of
+                self._lose("lost", f"{type(error).__name__}: {error}")
             finally:
                 self._feed.close()
             if lost == "ended":
