@@ -1,12 +1,13 @@
 """What the RealSense SDK is asked and told: devices, options, time stamps."""
 
+import time
 from types import SimpleNamespace
 
 import pytest
 
 pytest.importorskip("pyrealsense2", reason="no pyrealsense2 for this platform: pip install -e '.[realsense]'")
 
-from software_bench import LENSES, hung
+from software_bench import LENSES, hung, until
 
 from vlm_bt import doctor
 from vlm_bt.camera_settings import RealSenseSettings
@@ -133,3 +134,35 @@ def test_a_clock_that_begins_again_is_noticed():
     times.stamp(40_000.0, False)
     now.s = 51.0
     assert times.stamp(10.0, False) == pytest.approx(51.0 - 1 / 30)
+
+
+def test_the_modes_of_a_device_are_listed_for_people():
+    device = SoftwareDevice(LENSES, "SIM0001")
+    try:
+        rs = sdk()
+        assert realsense_feed.modes(device._device, rs.stream.depth) == ["424x240@30"]
+        assert realsense_feed.modes(device._device, rs.stream.color) == ["320x240@30"]
+        assert realsense_feed.modes(device._device, rs.stream.infrared) == []
+    finally:
+        device.close()
+
+
+@pytest.mark.hardware
+def test_a_connected_camera_gives_frames_and_comes_back_after_a_reset():
+    """Connect one RealSense D400 by USB 3."""
+    store, began_s = FrameStore(), time.monotonic()
+    port = RealSense({"overhead": hung(retry_s=1.0)}, store, lambda: time.monotonic() - began_s)
+    stream = port.streams["overhead"]
+    try:
+        for reset in (False, True):
+            if reset:
+                stream._feed.reset()
+                until(lambda: stream.opened > 1, 30.0)
+            ticket = port.request("overhead")
+            until(lambda ticket=ticket: port.step(1) or ticket.outcome is not None)
+            frame = store.get(ticket.value)
+            assert frame.rgb.shape == (480, 640, 3) and (frame.depth_m > 0).mean() > 0.3
+            del frame
+    finally:
+        port.close()
+        store.close()
