@@ -23,6 +23,7 @@ from vlm_bt.ros import goal as goals
 from vlm_bt.ros.arm import RosArm
 from vlm_bt.ros.motions import attached
 from vlm_bt.ros.runtime import Inbox, Runtime
+from vlm_bt.ros.stamps import Stamps
 from vlm_bt.ros_settings import RosArmSettings
 from vlm_bt.scene.handling import held_object
 from vlm_bt.types import Box, Footprint, Grasp, LocatedObject, PlaceSpot, VerifiedObject
@@ -41,7 +42,8 @@ class Bench:
 
     def __init__(self, runtime: Runtime, settings: RosArmSettings = FAST) -> None:
         self.clock, self.inbox = WallClock(0.02), Inbox()
-        self.arm = RosArm(runtime.node("executive"), settings, self.clock, self.inbox, "base")
+        node = runtime.node("executive")
+        self.arm = RosArm(node, settings, Stamps(node, self.clock), self.inbox, "base")
         self.clock.connect((lambda tick: self.inbox.empty(), lambda tick: self.arm.step()), lambda: False)
 
     def until(self, true, limit_s: float = 5.0) -> float:

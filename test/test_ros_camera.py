@@ -17,12 +17,13 @@ from vlm_bt.clocks import WallClock
 from vlm_bt.errors import ConfigError, PictureError
 from vlm_bt.frames import FrameStore
 from vlm_bt.ros import pictures
-from vlm_bt.ros.camera import RosCamera
+from vlm_bt.ros.camera import RosCamera, open_eyes
 from vlm_bt.ros.lens import Lens
 from vlm_bt.ros.mounting import HandPoses, OnHand, composed
 from vlm_bt.ros.pairing import Pairing
 from vlm_bt.ros.runtime import Inbox, Runtime
-from vlm_bt.ros_settings import ExtrinsicsSettings, RosCameraSettings
+from vlm_bt.ros.stamps import Stamps
+from vlm_bt.ros_settings import ExtrinsicsSettings, RosCameraSettings, RosSettings
 from vlm_bt.types import Pose
 
 pytestmark = pytest.mark.ros
@@ -39,8 +40,9 @@ class Studio:
     def __init__(self, runtime: Runtime, settings: RosCameraSettings = SETTINGS) -> None:
         self.frames, self.clock, self.inbox = FrameStore(), WallClock(0.02), Inbox()
         self.node = runtime.node("executive")
-        self.camera = RosCamera(self.node, {"overhead": settings}, "base", self.frames, self.clock, self.inbox)
-        self.eye = self.camera.eyes["overhead"]
+        stamps = Stamps(self.node, self.clock)
+        eyes = open_eyes(self.node, RosSettings(cameras={"overhead": settings}), stamps)
+        self.camera, self.eye = RosCamera(eyes, self.frames, stamps, self.inbox), eyes["overhead"]
         self.clock.connect((lambda tick: self.inbox.empty(), lambda tick: self.camera.step()), lambda: False)
 
     def until(self, true, shoot=lambda: None, limit_s: float = 10.0) -> None:

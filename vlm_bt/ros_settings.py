@@ -16,8 +16,8 @@ Quaternion = tuple[float, float, float, float]
 class ExtrinsicsSettings(Strict):
     """Pose of a camera's optical frame (x right, y down, z forward) in the robot's base frame: metres, (w, x, y, z).
 
-    `mounted_on`: "hand" for a camera that the arm carries: the pose is then given in the frame of the tool centre point, and
-    where the camera is follows from what the arm says of itself.
+    `mounted_on`: "hand" for a camera that the arm carries: the pose is then given in the frame of the tool centre
+    point, and where the camera is follows from what the arm says of itself.
     """
 
     mounted_on: Literal["base", "hand"] = "base"

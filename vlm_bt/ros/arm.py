@@ -17,7 +17,7 @@ from rclpy.qos import qos_profile_sensor_data
 from vlm_bt_interfaces.action import Grip, MoveArm
 from vlm_bt_interfaces.msg import ArmState as ArmStateMessage
 
-from vlm_bt.ports import ArmState, Clock, Ticket
+from vlm_bt.ports import ArmState, Ticket
 from vlm_bt.ros.goal import ActionPort, CancelEverything, Goal
 from vlm_bt.ros.messages import pose_of, seconds_of
 from vlm_bt.ros.motions import Command, Ended, Hand, Motions, Program
@@ -47,17 +47,17 @@ class RosArm:
     cancelled is sent again by `resume`; one that somebody else cancelled ends its motion.
 
     Args:
+        stamps: Limits are on the ROS clock; the mission's may be another one from mission to mission.
         base_frame: Frame of every pose that is sent.
 
     Attributes:
         hand_poses: Where the hand was lately, for cameras that the arm carries.
     """
 
-    def __init__(self, node: Node, settings: RosArmSettings, clock: Clock, inbox: Inbox, base_frame: str) -> None:
+    def __init__(self, node: Node, settings: RosArmSettings, stamps: Stamps, inbox: Inbox, base_frame: str) -> None:
         self._settings = settings
-        self._clock = clock
         self._inbox = inbox
-        self._stamps = Stamps(node, clock)
+        self._stamps = stamps
         self._ports = {
             "move": ActionPort(node, MoveArm, settings.move),
             "grip": ActionPort(node, Grip, settings.grip),
@@ -94,7 +94,7 @@ class RosArm:
     @property
     def heard(self) -> bool:
         """Whether the arm has said anything lately."""
-        return self._said is not None and self._clock.now_s - self._said_s <= self._settings.lost_s
+        return self._said is not None and self._stamps.now_s - self._said_s <= self._settings.lost_s
 
     @property
     def served(self) -> bool:
@@ -105,11 +105,12 @@ class RosArm:
     def state(self) -> ArmState:
         said = self._said
         if said is None:
-            return _State(False, False, 0.0, (0.0, 0.0, 0.0), self._last_motion_s)
+            return _State(False, False, 0.0, (0.0, 0.0, 0.0), 0.0)
         hand = self._hand()
         moving = bool(said.moving) or self.commanding
         healthy = bool(said.healthy) and self.heard
-        return _State(healthy, moving, hand.width_m, hand.position, self._last_motion_s)
+        moved_s = self._stamps.mission_s(self._last_motion_s)
+        return _State(healthy, moving, hand.width_m, hand.position, moved_s)
 
     def pick(self, tool: VerifiedObject, grasps: Sequence[Grasp]) -> Ticket[HeldObject]:
         """Take the first of `grasps` that the arm can reach."""
@@ -141,7 +142,7 @@ class RosArm:
     def stop(self) -> None:
         """Cancel everything at the arm and the gripper, and drop the motion; the grip stays."""
         self._drop(Outcome("cancelled", "the arm was stopped"))
-        self._cancelled_s = self._clock.now_s
+        self._cancelled_s = self._stamps.now_s
         asked = [cancel() for cancel in self._cancel]
         self._cancelling += [future for future in asked if future is not None]
 
@@ -203,12 +204,12 @@ class RosArm:
             self._ports[command.action],
             command.message,
             self._inbox,
-            lambda: self._clock.now_s,
+            lambda: self._stamps.now_s,
             accept_limit_s=self._settings.accept_limit_s,
             limit_s=self._settings.motion_limit_s,
             what=command.what,
         )
-        self._last_motion_s = self._clock.now_s
+        self._last_motion_s = self._stamps.now_s
 
     def _drop(self, why: Outcome) -> None:
         """Cancel the goal under way and forget the motion, and the one that waits."""
@@ -227,7 +228,7 @@ class RosArm:
 
     def _waits_for_cancel(self) -> bool:
         """A server may still have to read that everything is cancelled: a goal sent now might be caught by it."""
-        late = self._clock.now_s - self._cancelled_s > CANCEL_ANSWER_S
+        late = self._stamps.now_s - self._cancelled_s > CANCEL_ANSWER_S
         self._cancelling = [future for future in self._cancelling if not (late or future.done())]
         return bool(self._cancelling)
 
@@ -245,8 +246,8 @@ class RosArm:
 
     def _hear(self, said: ArmStateMessage) -> None:
         stamp_s = seconds_of(said.header.stamp)
-        self._said, self._said_s = said, self._clock.now_s
+        self._said, self._said_s = said, self._stamps.now_s
         ended = self._goal is not None and self._goal.ended is not None
         self._news = self._news or ended
-        moved_s = self._stamps.mission_s(max(seconds_of(said.last_motion), stamp_s if said.moving else 0.0))
+        moved_s = max(seconds_of(said.last_motion), stamp_s if said.moving else 0.0)
         self._last_motion_s = max(self._last_motion_s, moved_s)

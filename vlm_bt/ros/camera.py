@@ -7,13 +7,40 @@ from collections.abc import Callable, Mapping
 from rclpy.node import Node
 
 from vlm_bt.frames import FrameStore
-from vlm_bt.ports import Clock, Ticket
+from vlm_bt.ports import Ticket
 from vlm_bt.ros.eye import Eye, Shot, Take
 from vlm_bt.ros.mounting import mounting
 from vlm_bt.ros.runtime import Inbox
 from vlm_bt.ros.stamps import Stamps
-from vlm_bt.ros_settings import RosCameraSettings
+from vlm_bt.ros_settings import RosSettings
 from vlm_bt.types import Frame, Outcome, Pose
+
+MAIN = "overhead"
+"""Every mission looks through it all the time; other cameras are listened to once they are asked for."""
+
+
+def open_eyes(
+    node: Node, settings: RosSettings, stamps: Stamps, hand: Callable[[float], Pose | None] = lambda stamp_s: None
+) -> dict[str, Eye]:
+    """Listen to every camera of the settings.
+
+    Args:
+        hand: Where the hand was at a time on the ROS clock, for cameras that the arm carries.
+
+    Raises:
+        ConfigError: A camera has no extrinsics and tf2 is not installed.
+    """
+    return {
+        name: Eye(
+            node,
+            name,
+            camera,
+            mounting(node, name, camera, settings.base_frame, hand),
+            lambda: stamps.now_s,
+            awake=name == MAIN,
+        )
+        for name, camera in settings.cameras.items()
+    }
 
 
 class RosCamera:
@@ -23,36 +50,15 @@ class RosCamera:
     else. A request that nothing answers for the camera's `lost_s` fails, with the reason in words.
 
     Args:
-        hand: Where the hand was at a time on the ROS clock, for cameras that the arm carries.
-
-    Raises:
-        ConfigError: A camera has no extrinsics and tf2 is not installed.
+        eyes: Listen to the cameras, also between missions.
     """
 
-    def __init__(
-        self,
-        node: Node,
-        cameras: Mapping[str, RosCameraSettings],
-        base_frame: str,
-        frames: FrameStore,
-        clock: Clock,
-        inbox: Inbox,
-        hand: Callable[[float], Pose | None] = lambda stamp_s: None,
-    ) -> None:
-        self._settings = cameras
+    def __init__(self, eyes: Mapping[str, Eye], frames: FrameStore, stamps: Stamps, inbox: Inbox) -> None:
+        self._eyes = eyes
         self._frames = frames
-        self._clock = clock
         self._inbox = inbox
-        self._stamps = Stamps(node, clock)
-        self._eyes = {
-            name: Eye(node, name, camera, mounting(node, name, camera, base_frame, hand), lambda: self._stamps.now_s)
-            for name, camera in cameras.items()
-        }
+        self._stamps = stamps
         self._waiting: list[tuple[str, Ticket[str], float, Take]] = []
-
-    @property
-    def eyes(self) -> Mapping[str, Eye]:
-        return self._eyes
 
     def request(self, camera: str) -> Ticket[str]:
         """A frame of `camera`, newer than this call; the ticket resolves to its id."""
@@ -66,14 +72,15 @@ class RosCamera:
         def take(shot: Shot) -> None:
             self._inbox.post(lambda: self._arrived(camera, ticket, shot))
 
-        self._waiting.append((camera, ticket, self._clock.now_s, take))
-        eye.ask(self._stamps.now_s, take)
+        asked_s = self._stamps.now_s
+        self._waiting.append((camera, ticket, asked_s, take))
+        eye.ask(asked_s, take)
         return ticket
 
     def step(self) -> None:
         """Between ticks: give up on what does not come."""
         for camera, ticket, asked_s, take in self._waiting:
-            if ticket.outcome is None and self._clock.now_s - asked_s > self._settings[camera].lost_s:
+            if ticket.outcome is None and self._stamps.now_s - asked_s > self._eyes[camera].lost_s:
                 ticket.fail(self._eyes[camera].trouble())
             if ticket.outcome is not None:
                 self._eyes[camera].forget(take)

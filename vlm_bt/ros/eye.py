@@ -23,6 +23,8 @@ from vlm_bt.ros_settings import RosCameraSettings
 from vlm_bt.types import Intrinsics, Outcome, Pose
 
 LOOKS_EVERY_S = 0.2
+ASLEEP_AFTER_S = 30.0
+"""A camera that nobody has asked for so long is listened to no more, unless it is kept awake."""
 AHEAD_S = 0.1
 """A stamp so far in the future is a clock that is wrong, not a message that came quickly."""
 PICTURES = {"sensor_msgs/msg/Image": Image, "sensor_msgs/msg/CompressedImage": CompressedImage}
@@ -49,10 +51,18 @@ class Eye:
 
     Args:
         now_s: The ROS clock, seconds.
+        awake: Listen also while nobody asks, so that the first answer comes quickly.
     """
 
     def __init__(
-        self, node: Node, name: str, settings: RosCameraSettings, mounting: Mounting, now_s: Callable[[], float]
+        self,
+        node: Node,
+        name: str,
+        settings: RosCameraSettings,
+        mounting: Mounting,
+        now_s: Callable[[], float],
+        *,
+        awake: bool = True,
     ) -> None:
         self.name = name
         self._settings = settings
@@ -62,6 +72,7 @@ class Eye:
         self._pairing = Pairing(settings.most_apart_s)
         self._recent: deque[Pair] = deque(maxlen=4)
         self._wanted: list[tuple[float, Take]] = []
+        self._asked_s = float("inf") if awake else float("-inf")
         self._came_s: dict[str, float] = {}
         self._info: CameraInfo | None = None
         self._lens: Lens | None = None
@@ -74,6 +85,10 @@ class Eye:
             "info": Feed(node, settings.info, INFOS, self._hear_info, group),
         }
         node.create_timer(LOOKS_EVERY_S, self._look, callback_group=group)
+
+    @property
+    def lost_s(self) -> float:
+        return self._settings.lost_s
 
     @property
     def counts(self) -> dict[str, int]:
@@ -90,6 +105,7 @@ class Eye:
         """Have the first shot that was taken after a time on the ROS clock; `take` is called in a thread of ROS."""
         with self._lock:
             self._wanted.append((after_s, take))
+        self._asked_s = max(self._asked_s, self._now_s())
 
     def forget(self, take: Take) -> None:
         with self._lock:
@@ -120,8 +136,12 @@ class Eye:
         return self._now_s() - self._came_s.get(what, float("-inf"))
 
     def _look(self) -> None:
+        asleep = self._now_s() - self._asked_s > ASLEEP_AFTER_S
         for feed in self._feeds.values():
-            feed.adapt()
+            if asleep:
+                feed.sleep()
+            else:
+                feed.adapt()
 
     def _hear_info(self, info: CameraInfo) -> None:
         if self._info is None or _calibration(info) != _calibration(self._info):

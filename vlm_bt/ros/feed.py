@@ -58,6 +58,12 @@ class Feed:
         """How it is listened to; None before anybody publishes."""
         return self._offered[1] if self._offered is not None else None
 
+    def sleep(self) -> None:
+        """Listen to nothing until `adapt` is called again: what nobody looks at need not be carried here."""
+        if self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = self._offered = None
+
     def adapt(self) -> None:
         """Look at the publishers; called in a thread of ROS."""
         offers = self._node.get_publishers_info_by_topic(self.topic)

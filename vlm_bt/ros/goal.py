@@ -65,7 +65,7 @@ class Goal:
 
     Args:
         accept_limit_s: Until the server takes it. limit_s: until it has ended.
-        now: The mission's clock, seconds.
+        now: Seconds, on the clock that limits are kept on.
     """
 
     def __init__(

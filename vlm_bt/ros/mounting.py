@@ -105,7 +105,7 @@ def mounting(
         raise ConfigError(f"ros.cameras.{camera}.extrinsics.quaternion has the length {length:.3f}, not 1")
     w, x, y, z = (value / length for value in given.quaternion)
     pose = Pose(given.position, (w, x, y, z))
-    return Hung(pose) if given.on == "base" else OnHand(pose, hand)
+    return Hung(pose) if given.mounted_on == "base" else OnHand(pose, hand)
 
 
 def composed(outer: Pose, inner: Pose) -> Pose:

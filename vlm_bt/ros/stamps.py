@@ -12,11 +12,14 @@ class Stamps:
 
     Args:
         node: Its clock is the one that stamps are on; simulated time where the node uses that.
+
+    Attributes:
+        clock: Of the mission; another one for every mission, while what listens to the robot goes on.
     """
 
     def __init__(self, node: Node, clock: Clock) -> None:
         self._ros = node.get_clock()
-        self._clock = clock
+        self.clock = clock
 
     @property
     def now_s(self) -> float:
@@ -25,5 +28,5 @@ class Stamps:
 
     def mission_s(self, stamp_s: float) -> float:
         """A time on the ROS clock, seconds, on the mission's; never negative, never later than now."""
-        now_s = self._clock.now_s
+        now_s = self.clock.now_s
         return min(now_s, max(0.0, now_s - (self.now_s - stamp_s)))

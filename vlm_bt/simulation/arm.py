@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from vlm_bt.simulation.kinematics import Joints, Kinematics, Point3, Unreachable
 from vlm_bt.simulation.motion import joint_move, straight_line
 from vlm_bt.simulation.planning import HOVER_Z_M, TRAVEL_Z_M, plan_pick, plan_place
 from vlm_bt.simulation.robot import NAMED_POSES_RAD
-from vlm_bt.types import Grasp, HeldObject, Outcome, PlaceSpot, VerifiedObject
+from vlm_bt.types import Grasp, HeldObject, Outcome, PlaceSpot, Pose, VerifiedObject
 
 EMPTY_WIDTH_M = 0.0022
 _HELD_UP_M = {"descend": 0.0035, "lower": 0.006}
@@ -35,15 +35,19 @@ class SimulatedArm:
     Args:
         model, data: The scene, with the arm of `vlm_bt.simulation.robot` in it.
         kinematics: Solver with a model of its own.
+
+    Attributes:
+        drive, kinematics: For programs of others, see `carry_out`.
+        slip_armed: The next lift is to lose its grip half-way up.
     """
 
     def __init__(self, model: mujoco.MjModel, data: mujoco.MjData, kinematics: Kinematics) -> None:
-        self._drive = Drive(model, data)
-        self._kinematics = kinematics
+        self.drive = Drive(model, data)
+        self.kinematics = kinematics
         self._ticket: Ticket[Any] | None = None
         self._next: tuple[Ticket[Any], Program] | None = None
         self._grip_z_m = 0.0
-        self._slip_armed = False
+        self.slip_armed = False
         self._fault = ""
         self._held = False
         self._last_motion_s = 0.0
@@ -71,6 +75,12 @@ class SimulatedArm:
         self._start(ticket, self._move_to(ticket, np.array(NAMED_POSES_RAD[named])))
         return ticket
 
+    def carry_out(self, label: str, program: Callable[[Ticket[None]], Program]) -> Ticket[None]:
+        """Run a program of somebody else's, which ends its ticket itself."""
+        ticket: Ticket[None] = Ticket(label, self.stop)
+        self._start(ticket, program(ticket))
+        return ticket
+
     def hold(self) -> None:
         self._held = True
 
@@ -82,28 +92,45 @@ class SimulatedArm:
         if self._next is not None:
             waiting, self._next = self._next[0], None
             waiting.fail(_STOPPED)
-        self._drive.drop()
+        self.drive.drop()
         if self._ticket is not None:
             ended, self._ticket = self._ticket, None
             ended.fail(_STOPPED)
 
     @property
     def state(self) -> ArmState:
-        drive = self._drive
+        drive = self.drive
         return _State(not self._fault, drive.moving, drive.width_m, drive.tcp, self._last_motion_s)
 
     @property
     def phase(self) -> str:
         """What the arm is about: idle, approach, descend, close, lift, carry, lower, open, give, retreat or move."""
-        return self._drive.phase
+        return self.drive.phase
+
+    @property
+    def fault(self) -> str:
+        """Why it does not move; empty where it is well."""
+        return self._fault
+
+    @property
+    def tcp_pose(self) -> Pose:
+        """The tool centre point: z out of the hand, y along the closing direction."""
+        return self.drive.tcp_pose
+
+    def slip(self) -> Program:
+        """The staged loss of a grip, as a part of a lift: the hand rises a little and opens."""
+        self.slip_armed = False
+        yield from self._rise(0.07, "lift")
+        yield Fingers("lift", self.drive.width_m + 0.012)
+        yield Fingers("lift", 0.0)
 
     def link_segments(self) -> list[tuple[Point3, Point3, float]]:
         """Capsules around the arm now (ends in the base frame and radius, metres), from the joint encoders."""
-        return self._kinematics.link_segments(self._drive.joints)
+        return self.kinematics.link_segments(self.drive.joints)
 
     def slip_next(self) -> None:
         """Staged fault: the next lift loses its grip half-way up, once."""
-        self._slip_armed = True
+        self.slip_armed = True
 
     def stall(self, why: str = "a joint does not answer") -> None:
         """Staged fault: the arm freezes where it is; motions fail with `arm_fault` until `recover`."""
@@ -117,11 +144,11 @@ class SimulatedArm:
 
     def reset(self) -> None:
         """Put the arm at home at once, hand open; only before a mission begins."""
-        self._drive.reset()
+        self.drive.reset()
 
     def step(self, now_s: float) -> None:
         """Set the drives for the coming physics step; `now_s` is the Clock's time after it."""
-        drive = self._drive
+        drive = self.drive
         drive.paused = self._held or bool(self._fault)
         if self._next is not None and not drive.busy:
             (self._ticket, program), self._next = self._next, None
@@ -139,26 +166,26 @@ class SimulatedArm:
 
     def _pick(self, ticket: Ticket[HeldObject], tool: VerifiedObject, grasps: tuple[Grasp, ...]) -> Program:
         yield from self._put_down_leftover()
-        found = plan_pick(self._kinematics, grasps, self._drive.command)
+        found = plan_pick(self.kinematics, grasps, self.drive.command)
         if isinstance(found, Unreachable):
             ticket.fail(Outcome("unreachable", str(found)))
             return
         grasp, column = found
         where = f"({grasp.position[0]:.2f}, {grasp.position[1]:.2f})"
         yield from self._rise(HOVER_Z_M)
-        self._drive.aim_fingers(grasp.opening_m)
+        self.drive.aim_fingers(grasp.opening_m)
         yield self._travel("approach", column.hover, HOVER_Z_M)
         yield from self._descend("descend", column.down)
-        if self._drive.held_up:
+        if self.drive.held_up:
             yield from self._rise(TRAVEL_Z_M)
             ticket.fail(Outcome("blocked", f"something is in the way of the fingers at {where}"))
             return
         yield Fingers("close", 0.0)
-        self._grip_z_m = self._drive.tcp[2]
+        self._grip_z_m = self.drive.tcp[2]
         caught = not self._empty()
-        held = held_object(tool, grasp, column.yaw_rad, self._drive.width_m, self._grip_z_m)
-        if self._slip_armed and caught:
-            yield from self._slip()
+        held = held_object(tool, grasp, column.yaw_rad, self.drive.width_m, self._grip_z_m)
+        if self.slip_armed and caught:
+            yield from self.slip()
         yield from self._rise(TRAVEL_Z_M, "lift")
         if not caught:
             ticket.fail(Outcome("grasp_failed", f"the fingers closed on nothing at {where}"))
@@ -171,7 +198,7 @@ class SimulatedArm:
         if self._empty():
             ticket.fail(Outcome("dropped", f"the {held.label} is not in the hand"))
             return
-        column = plan_place(self._kinematics, held, spot, self._drive.command)
+        column = plan_place(self.kinematics, held, spot, self.drive.command)
         if isinstance(column, Unreachable):
             ticket.fail(Outcome("unreachable", str(column)))
             return
@@ -183,12 +210,12 @@ class SimulatedArm:
             yield from self._rise(HOVER_Z_M)
             ticket.fail(Outcome("dropped", f"the {held.label} was lost on the way"))
             return
-        if self._drive.held_up:
+        if self.drive.held_up:
             yield from self._rise(TRAVEL_Z_M)
             x, y = spot.centre
             ticket.fail(Outcome("blocked", f"something lies where the {held.label} should go, ({x:.2f}, {y:.2f})"))
             return
-        yield Fingers("open", max(held.width_m, self._drive.width_m) + _OPEN_WIDER_M, _RELEASE_SPEED_M_S)
+        yield Fingers("open", max(held.width_m, self.drive.width_m) + _OPEN_WIDER_M, _RELEASE_SPEED_M_S)
         yield from self._rise(HOVER_Z_M)
         ticket.resolve(None)
 
@@ -202,55 +229,49 @@ class SimulatedArm:
         if self._empty():
             ticket.fail(Outcome("dropped", f"the {held.label} is not in the hand"))
             return
-        yield Fingers("give", max(held.width_m, self._drive.width_m) + _OPEN_WIDER_M, _RELEASE_SPEED_M_S)
+        yield Fingers("give", max(held.width_m, self.drive.width_m) + _OPEN_WIDER_M, _RELEASE_SPEED_M_S)
         ticket.resolve(None)
-
-    def _slip(self) -> Program:
-        self._slip_armed = False
-        yield from self._rise(0.07, "lift")
-        yield Fingers("lift", self._drive.width_m + 0.012)
-        yield Fingers("lift", 0.0)
 
     def _put_down_leftover(self) -> Program:
         """What a cancelled motion left between the fingers is lowered where it is, not dropped from above."""
-        if not self._drive.closing or self._empty():
+        if not self.drive.closing or self._empty():
             return
-        x, y, z = self._kinematics.tcp(self._drive.command)
-        yaw = self._kinematics.yaw(self._drive.command)
-        line = self._kinematics.line(self._drive.command, (x, y, min(z, self._grip_z_m + 0.004)), yaw)
+        x, y, z = self.kinematics.tcp(self.drive.command)
+        yaw = self.kinematics.yaw(self.drive.command)
+        line = self.kinematics.line(self.drive.command, (x, y, min(z, self._grip_z_m + 0.004)), yaw)
         if not isinstance(line, Unreachable):
             yield from self._descend("lower", line)
-        yield Fingers("open", self._drive.width_m + _OPEN_WIDER_M, _RELEASE_SPEED_M_S)
+        yield Fingers("open", self.drive.width_m + _OPEN_WIDER_M, _RELEASE_SPEED_M_S)
 
     def _travel(self, phase: str, goal: Joints, height_m: float) -> Follow:
-        return Follow(phase, joint_move(self._kinematics, self._drive.command, goal, height_m - 0.02))
+        return Follow(phase, joint_move(self.kinematics, self.drive.command, goal, height_m - 0.02))
 
     def _rise(self, to_z_m: float, phase: str = "retreat") -> Program:
         """Straight up, where the hand is lower than that."""
-        start = self._drive.command
-        x, y, z = self._kinematics.tcp(start)
+        start = self.drive.command
+        x, y, z = self.kinematics.tcp(start)
         if z >= to_z_m - 0.005:
             return
-        yaw = self._kinematics.yaw(start)
-        line = self._kinematics.line(start, (x, y, to_z_m), yaw)
+        yaw = self.kinematics.yaw(start)
+        line = self.kinematics.line(start, (x, y, to_z_m), yaw)
         if isinstance(line, Unreachable):
-            line = [start, self._kinematics.seed((x, y, to_z_m), yaw)]
-        yield Follow(phase, straight_line(self._kinematics, line, _UP_M_S, to_z_m - z))
+            line = [start, self.kinematics.seed((x, y, to_z_m), yaw)]
+        yield Follow(phase, straight_line(self.kinematics, line, _UP_M_S, to_z_m - z))
 
     def _descend(self, phase: str, line: list[Joints]) -> Program:
         """Straight down; `held_up` tells afterwards whether something was in the way."""
-        bottom_z = self._kinematics.tcp(line[-1])[2]
-        length = self._kinematics.tcp(line[0])[2] - bottom_z
-        self._drive.held_up = False
-        yield Follow(phase, straight_line(self._kinematics, line, _DOWN_M_S, length), guarded=True)
-        if self._drive.held_up:
-            self._drive.rest_here()
+        bottom_z = self.kinematics.tcp(line[-1])[2]
+        length = self.kinematics.tcp(line[0])[2] - bottom_z
+        self.drive.held_up = False
+        yield Follow(phase, straight_line(self.kinematics, line, _DOWN_M_S, length), guarded=True)
+        if self.drive.held_up:
+            self.drive.rest_here()
             return
         yield Wait(phase, 0.04)
-        self._drive.held_up = self._drive.tcp[2] - bottom_z > _HELD_UP_M[phase]
+        self.drive.held_up = self.drive.tcp[2] - bottom_z > _HELD_UP_M[phase]
 
     def _empty(self) -> bool:
-        return self._drive.width_m < EMPTY_WIDTH_M
+        return self.drive.width_m < EMPTY_WIDTH_M
 
 
 @dataclass(frozen=True)

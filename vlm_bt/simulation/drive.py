@@ -22,6 +22,7 @@ from vlm_bt.simulation.robot import (
     NAMED_POSES_RAD,
     STIFFNESS,
 )
+from vlm_bt.types import Pose
 
 FINGER_SPEED_M_S = 0.16
 _BRAKING_S = 0.05
@@ -122,6 +123,13 @@ class Drive:
     def tcp(self) -> Point3:
         x, y, z = self._data.site_xpos[self._site]
         return float(x), float(y), float(z)
+
+    @property
+    def tcp_pose(self) -> Pose:
+        quaternion = np.zeros(4)
+        mujoco.mju_mat2Quat(quaternion, self._data.site_xmat[self._site])
+        w, x, y, z = (float(v) for v in quaternion)
+        return Pose(self.tcp, (w, x, y, z))
 
     def run(self, program: Program) -> None:
         """Begin a program; the one before must have ended."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from vlm_bt.scene.handling import nearest_half_turn
 from vlm_bt.simulation.robot import JOINTS, LINK_CAPSULES, OWN_ARM, arm_spec
+from vlm_bt.types import Pose
 
 Joints = NDArray[np.float64]
 Point3 = tuple[float, float, float]
@@ -25,6 +26,7 @@ _LARGEST_STEP_RAD = 0.4
 # Hover poses straight ahead at these distances are solved once and then turned about the first joint as a start.
 _RADII_M = (0.30, 0.40, 0.50, 0.60, 0.70)
 _SEED_HEIGHT_M = 0.14
+_TURN_SPACING_RAD = 0.15
 _READY = (0.0, -0.2, 0.0, -2.2, 0.0, 2.0, math.pi / 4)
 
 
@@ -89,24 +91,65 @@ class Kinematics:
             start: Joints to begin from and stay near to; without it a posture made for this place.
         """
         seed = self.seed(position, yaw_rad) if start is None else start
-        target = mink.SE3.from_rotation_and_translation(
-            mink.SO3.from_matrix(top_down(yaw_rad)), np.asarray(position, dtype=np.float64)
-        )
+        found = self._reached(mink.SO3.from_matrix(top_down(yaw_rad)), position, seed)
+        return Unreachable(position, yaw_rad) if found is None else found
+
+    def solve_pose(self, pose: Pose, start: Joints) -> Joints | Unreachable:
+        """Joints for any pose of the tool centre point, near to `start`; or near to a hand that points down there."""
+        turn = mink.SO3(np.asarray(pose.quaternion, dtype=np.float64))
+        matrix = turn.as_matrix()
+        yaw = math.atan2(matrix[1, 0], matrix[0, 0])
+        for seed in (self.seed(pose.position, yaw), start):
+            found = self._reached(turn, pose.position, seed)
+            if found is not None:
+                return found
+        return Unreachable(pose.position, yaw)
+
+    def pose(self, joints: Joints) -> Pose:
+        """Of the tool centre point, base frame."""
+        self._forward(joints)
+        quaternion = np.zeros(4)
+        mujoco.mju_mat2Quat(quaternion, self._data.site_xmat[self._site])
+        w, i, j, k = (float(v) for v in quaternion)
+        x, y, z = (float(v) for v in self._data.site_xpos[self._site])
+        return Pose((x, y, z), (w, i, j, k))
+
+    def line_pose(self, start: Joints, end: Pose, spacing_m: float = 0.03) -> list[Joints] | Unreachable:
+        """As `line`, to any pose; the hand turns evenly on the way."""
+        begin = self.pose(start)
+        first, last = np.array(begin.position), np.array(end.position)
+        turn = mink.SO3(np.asarray(begin.quaternion))
+        whole = (turn.inverse() @ mink.SO3(np.asarray(end.quaternion))).log()
+        angle = float(np.linalg.norm(whole))
+        count = max(1, math.ceil(float(np.linalg.norm(last - first)) / spacing_m), math.ceil(angle / _TURN_SPACING_RAD))
+        found = [start]
+        for index in range(1, count + 1):
+            x, y, z = first + (last - first) * (index / count)
+            guess = found[-1] if len(found) < 2 else 2 * found[-1] - found[-2]
+            joints = self._reached(turn @ mink.SO3.exp(whole * (index / count)), (float(x), float(y), float(z)), guess)
+            if joints is None:
+                return Unreachable((float(x), float(y), float(z)), self.yaw(found[-1]))
+            found.append(joints)
+        return found
+
+    def _reached(self, turn: mink.SO3, position: Point3, seed: Joints) -> Joints | None:
+        target = mink.SE3.from_rotation_and_translation(turn, np.asarray(position, dtype=np.float64))
         self._reach.set_target(target)
         self._posture.set_target(seed)
         self._configuration.update(np.clip(seed, self.lower + _LIMIT_MARGIN_RAD, self.upper - _LIMIT_MARGIN_RAD))
         for _ in range(_ITERATIONS):
             error = self._reach.compute_error(self._configuration)
             if _close(error):
-                return self._configuration.q.copy()
+                return self._joints()
             velocity = mink.solve_ik(
                 self._configuration, [self._reach, self._posture], 1.0, "daqp", damping=1e-6, limits=self._limits
             )
             largest = float(np.abs(velocity).max())
             self._configuration.integrate_inplace(velocity * min(1.0, _LARGEST_STEP_RAD / max(largest, 1e-9)), 1.0)
-        if _close(self._reach.compute_error(self._configuration)):
-            return self._configuration.q.copy()
-        return Unreachable(position, yaw_rad)
+        return self._joints() if _close(self._reach.compute_error(self._configuration)) else None
+
+    def _joints(self) -> Joints:
+        return np.array(self._configuration.q)
 
     def line(self, start: Joints, end: Point3, yaw_rad: float, spacing_m: float = 0.03) -> list[Joints] | Unreachable:
         """Joints along the straight line from where `start` has the hand to `end`, `start` included."""
