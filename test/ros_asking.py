@@ -18,7 +18,12 @@ from vlm_bt_interfaces.action import RunMission
 from vlm_bt_interfaces.msg import Evidence, MissionState, NamedValue, Question
 from vlm_bt_interfaces.srv import AnswerQuestion, CheckTree, ListMissions, Tell
 
+from vlm_bt.places import share_dir
+from vlm_bt.ros.processes import environment
 from vlm_bt.ros.runtime import Runtime
+
+# Programs find each other within a quarter of a second; must stand before the first context is made.
+os.environ.update(environment(share_dir("config")))
 
 LATCHED = QoSProfile(depth=20, durability=DurabilityPolicy.TRANSIENT_LOCAL, reliability=ReliabilityPolicy.RELIABLE)
 SOON_S = 60.0
@@ -68,8 +73,8 @@ class Started:
 class Asking:
     """A client of the mission node."""
 
-    def __init__(self, runtime: Runtime, name: str = "client") -> None:
-        self.node = runtime.node(name)
+    def __init__(self, runtime: Runtime, name: str = "client", namespace: str = "") -> None:
+        self.node = runtime.node(name, namespace=namespace)
         group = ReentrantCallbackGroup()
         self.missions = ActionClient(self.node, RunMission, "run_mission", callback_group=group)
         self._services = {
@@ -85,6 +90,7 @@ class Asking:
             name: self.node.create_client(Trigger, name, callback_group=group) for name in ("pause", "resume", "abort")
         }
         self.state: Any = None
+        self.before = ""
         self.states: list[Any] = []
         self.questions: list[Any] = []
         self.evidence: list[Any] = []
@@ -100,6 +106,7 @@ class Asking:
     def send(self, tree: str = "organise_workbench", *, seed: int = 11, preempt: bool = False, **more: Any) -> Any:
         """Ask for a mission; the goal's handle once the node has answered."""
         assert self.missions.wait_for_server(SOON_S)
+        self.before = self.state.mission if self.state is not None else ""
         inputs = [NamedValue(name=name, value=value) for name, value in more.pop("inputs", {}).items()]
         goal = RunMission.Goal(tree=tree, seed=seed, preempt=preempt, inputs=inputs, **more)
         return result_of(

@@ -8,6 +8,7 @@ from vlm_bt.bench.light import measure_import
 from vlm_bt.bench.load import measure_load
 from vlm_bt.bench.mission import measure_missions
 from vlm_bt.bench.mutants import measure_mutants
+from vlm_bt.bench.ros import measure_ros
 from vlm_bt.bench.trace import measure_trace
 from vlm_bt.bench.vision import measure_vision
 
@@ -19,4 +20,5 @@ BENCHES: Mapping[str, Bench] = {
     "mutants": measure_mutants,
     "fuzz": measure_fuzz,
     "vision": measure_vision,
+    "ros": measure_ros,
 }

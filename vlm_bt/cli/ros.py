@@ -109,6 +109,43 @@ def guardian(
         stopped.wait()
 
 
+@app.command("sim")
+def sim(
+    ros_args: RosArgs = None,
+    config: Annotated[Path | None, typer.Option(help="Default: config/ros_workbench.yaml.")] = None,
+    set_: SetTexts = None,
+    seed: Annotated[int, typer.Option(min=0, help="Draws the bench.")] = 7,
+    rate_hz: Annotated[float, typer.Option(min=0.1, help="Pictures a second of each camera.")] = 20.0,
+    clock: Annotated[bool, typer.Option("--clock", help="Publish simulated time on /clock.")] = False,
+    human: Annotated[str, typer.Option(help="'scripted' or 'scripted:FILE' answers questions over ROS.")] = "",
+    namespace: Namespace = "",
+) -> None:
+    """Be the robot: the simulated workbench behind a RealSense's topics, an arm's actions and a workspace monitor.
+
+    \b
+    vlm-bt ros sim --seed 12
+    vlm-bt ros mission --config config/ros_workbench.yaml
+    """
+    require_ros()
+    from vlm_bt.places import share_dir
+    from vlm_bt.ros import sim_node
+
+    settings = chosen_settings(config or share_dir("config") / "ros_workbench.yaml", set_)
+    with until_stopped() as stopped:
+        code = sim_node.main(
+            settings,
+            seed,
+            stop=stopped,
+            rate_hz=rate_hz,
+            clock=clock,
+            human=human,
+            namespace=namespace,
+            ros_args=tuple(ros_args or ()),
+            ready=lambda: typer.echo("the robot is there"),
+        )
+    raise typer.Exit(code)
+
+
 def require_ros() -> None:
     """Raises: ConfigError: rclpy or the interfaces are missing, and how to get them."""
     import importlib.util
@@ -138,13 +175,14 @@ def only_settings(changed: tuple[Settings, dict[str, str]]) -> Settings:
 
 
 @contextmanager
-def until_stopped() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C or SIGTERM sets; a second one ends the process."""
+def until_stopped(*, again: bool = True) -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C or SIGTERM sets; with `again`, a second one ends the process."""
     stopped = threading.Event()
 
     def stop(number: int, _: Any) -> None:
         stopped.set()
-        signal.signal(number, signal.SIG_DFL)
+        if again:
+            signal.signal(number, signal.SIG_DFL)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

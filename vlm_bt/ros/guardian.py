@@ -87,13 +87,14 @@ class Guardian:
         """Look at the clock: who is silent, what still moves. Called by a timer."""
         with self._lock:
             now_s = self._now()
-            slept = now_s - self._round_s > self._settings.silent_s / 2
+            since_s = now_s - self._round_s
             self._round_s = now_s
-            # After a sleep of its own it hears what has come meanwhile before it judges anybody.
-            if not slept:
-                for name, sender in list(self._senders.items()):
-                    if name not in self._alarms and now_s - sender.heard_s > sender.silent_after_s:
-                        self._raise(name, sender, now_s)
+            # While it slept itself it could not hear: that time is held against nobody.
+            slept_s = since_s if since_s > self._settings.silent_s / 3 else 0.0
+            for name, sender in list(self._senders.items()):
+                sender.heard_s = min(now_s, sender.heard_s + slept_s)
+                if name not in self._alarms and now_s - sender.heard_s > sender.silent_after_s:
+                    self._raise(name, sender, now_s)
             if self._alarms:
                 self._keep_still(now_s)
             if now_s - self._reported_s >= REPORT_EVERY_S:

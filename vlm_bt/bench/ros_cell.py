@@ -1,0 +1,92 @@
+"""A robot cell for measurements: the simulated robot, the guardian and the mission node, each a process of its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from vlm_bt.errors import ConfigError
+from vlm_bt.places import share_dir
+
+ENDS_WITHIN_S = 20.0
+SEED = 11
+THINGS = ("--set", "simulation.kinds=[pliers, hammer, tape measure]", "--set", "simulation.staged_events=false")
+
+
+class Cell:
+    """Starts the processes and ends them. Use as a context manager.
+
+    Args:
+        folder: For what they say and for the missions' records.
+
+    Raises:
+        ConfigError: There is no rclpy, or no vlm_bt_interfaces.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        missing = [name for name in ("rclpy", "vlm_bt_interfaces") if importlib.util.find_spec(name) is None]
+        if missing:
+            raise ConfigError(f"{' and '.join(missing)} cannot be found: this benchmark needs ROS 2")
+        from vlm_bt.ros.processes import environment
+        from vlm_bt.ros.runtime import Runtime
+        from vlm_bt.ros.stops import Witness
+
+        folder.mkdir(parents=True, exist_ok=True)
+        os.environ.update(environment(share_dir("config")))
+        self.config = share_dir("config") / "ros_workbench.yaml"
+        self.tick_s = _tick_s(self.config)
+        self._folder = folder
+        self._logs: list[IO[bytes]] = []
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._runtime = Runtime(threads=6)
+        self.witness = Witness(self._runtime, ("move_arm", "grip"))
+
+    def start_missions(self) -> None:
+        """Start the mission node, anew after a kill."""
+        self._start(
+            "mission", "--config", str(self.config), "--human", "silent", "--record", str(self._folder / "missions")
+        )
+
+    def kill_missions(self) -> None:
+        """kill -9."""
+        self._processes["mission"].kill()
+        self._processes["mission"].wait(ENDS_WITHIN_S)
+
+    def __enter__(self) -> Cell:
+        self._start("sim", "--config", str(self.config), "--seed", str(SEED), "--rate-hz", "4", *THINGS)
+        self._start("guardian", "--config", str(self.config))
+        self.start_missions()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for name in ("mission", "guardian", "sim"):
+            process = self._processes.get(name)
+            if process is not None and process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(ENDS_WITHIN_S)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait(ENDS_WITHIN_S)
+        self._runtime.close()
+        for log in self._logs:
+            log.close()
+
+    def _start(self, name: str, *words: str) -> None:
+        log = (self._folder / f"{name}.txt").open("ab")
+        self._logs.append(log)
+        command = [sys.executable, "-m", "vlm_bt.cli", "ros", name, *words]
+        self._processes[name] = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+
+
+def _tick_s(config: Path) -> float:
+    from vlm_bt import settings
+
+    return settings.load(config).mission.tick_s
