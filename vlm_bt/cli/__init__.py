@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from vlm_bt.cli import bench, check, convert, inspect, models, ros, run, schema, train
+from vlm_bt.cli import bench, check, convert, inspect, models, robot, ros, run, schema, train
 from vlm_bt.errors import VlmBtError
 
 app = typer.Typer(
@@ -31,6 +31,8 @@ app.command("doctor")(inspect.doctor)
 app.command("bench")(bench.bench)
 app.add_typer(models.app, name="models")
 app.add_typer(train.app, name="train")
+for command in (robot.run, robot.vision, robot.up):
+    ros.app.command(command.__name__)(command)
 app.add_typer(ros.app, name="ros")
 
 

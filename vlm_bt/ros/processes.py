@@ -1,6 +1,6 @@
 """What a robot is made of: the processes of each setup, for the launch files and for `vlm-bt ros up` alike.
 
-Imports nothing but the standard library: ROS's launch reads it with the system's Python.
+Imports next to nothing: ROS's launch reads it with the system's Python, which may lack what missions need.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+from vlm_bt.places import share_dir
 
 End = Literal["ends", "fails", "again", "may"]
 """What the end of a process means. `ends`: everything ends, with its exit code. `fails`: the same, with 1 where it
@@ -67,12 +69,13 @@ ARGUMENTS: Mapping[str, Argument] = {
 
 @dataclass(frozen=True)
 class Setup:
-    """Processes that belong together. `takes` are names of `ARGUMENTS`."""
+    """Processes that belong together. `takes` are names of `ARGUMENTS`; `config` is its own file in `config/`."""
 
     name: str
     summary: str
     takes: tuple[str, ...]
     processes: Callable[[Mapping[str, str]], tuple[Process, ...]]
+    config: str = ""
 
 
 def program() -> tuple[str, ...]:
@@ -105,7 +108,10 @@ def complete(setup: Setup, given: Mapping[str, str]) -> dict[str, str]:
     unknown = [name for name in given if name not in setup.takes]
     if unknown:
         raise ValueError(f"{setup.name} takes no {', '.join(unknown)}; it takes: {', '.join(setup.takes)}")
-    return {name: given.get(name, ARGUMENTS[name].default) for name in setup.takes}
+    complete = {name: given.get(name, ARGUMENTS[name].default) for name in setup.takes}
+    if setup.config and not complete["config"]:
+        complete["config"] = str(share_dir("config") / setup.config)
+    return complete
 
 
 def in_order(processes: tuple[Process, ...]) -> tuple[Process, ...]:
@@ -139,3 +145,101 @@ def viewer_command() -> tuple[str, ...]:
     """The viewer has its name from its package's; both names are in use."""
     names = ("py-trees-tree-viewer", "py-trees-viewer")
     return (next((name for name in names if shutil.which(name)), names[0]),)
+
+
+def _embedded(given: Mapping[str, str]) -> tuple[Process, ...]:
+    words = ("mission", "--site", "embedded", "--speed", "max", "--human", given["human"] or "scripted")
+    return (
+        _guardian(given),
+        Process("mission", _ours(*words, given=given, takes=("config", "record"))),
+        _client(given, "mission", "guardian"),
+        *_viewer(given),
+    )
+
+
+def _workbench(given: Mapping[str, str]) -> tuple[Process, ...]:
+    return (
+        Process("robot", _ours("sim", given=given, takes=("config", "seed")), end="again"),
+        _guardian(given, "robot"),
+        Process("vision", _ours("vision", given=given), needs=("robot",), end="again"),
+        _missions(given, "robot", "guardian"),
+        _client(given, "mission", "vision"),
+        *_viewer(given),
+    )
+
+
+def _realsense(given: Mapping[str, str]) -> tuple[Process, ...]:
+    serial = [f"serial_no:=_{given['camera_serial']}"] if given["camera_serial"] else []
+    camera = ("ros2", "launch", "realsense2_camera", "rs_launch.py", "align_depth.enable:=true", "enable_sync:=true")
+    moveit = shlex.split(given["moveit"])
+    arm = (Process("moveit", ("ros2", "launch", *moveit)),) if moveit else ()
+    return (
+        Process("camera", (*camera, *serial), end="again"),
+        *arm,
+        Process("arm", _ours("moveit_arm", given=given), needs=tuple(p.name for p in arm), end="again"),
+        _guardian(given, "arm"),
+        Process("vision", _ours("vision", given=given), needs=("camera",), end="again"),
+        _missions(given, "camera", "arm", "guardian"),
+        _client(given, "mission"),
+        *_viewer(given),
+    )
+
+
+def _vision(given: Mapping[str, str]) -> tuple[Process, ...]:
+    return (Process("vision", _ours("vision", given=given, takes=("config", "rate_hz")), end="ends"),)
+
+
+def _view(given: Mapping[str, str]) -> tuple[Process, ...]:
+    return (Process("viewer", viewer_command(), end="ends"),)
+
+
+def _guardian(given: Mapping[str, str], *needs: str) -> Process:
+    """Started before whatever commands the arm, and stopped after it."""
+    return Process("guardian", _ours("guardian", given=given), needs=needs)
+
+
+def _missions(given: Mapping[str, str], *needs: str) -> Process:
+    who = ("--human", given["human"]) if given["human"] else ()
+    words = ("mission", "--site", "robot", "--needs-guardian", *who)
+    return Process("mission", _ours(*words, given=given, takes=("config", "record")), needs=needs)
+
+
+def _client(given: Mapping[str, str], *needs: str) -> Process:
+    command = _ours("run", given["tree"], given=given, takes=("set", "seed"))
+    return Process("client", command, needs=needs, end="ends")
+
+
+_OF_MISSIONS = ("tree", "set", "config", "record", "view", "human")
+SETUPS: Mapping[str, Setup] = {
+    setup.name: setup
+    for setup in (
+        Setup(
+            "workbench",
+            "The simulated workbench behind real topics and actions; robot, missions, vision, guardian in processes.",
+            (*_OF_MISSIONS, "seed"),
+            _workbench,
+            "ros_workbench.yaml",
+        ),
+        Setup(
+            "embedded",
+            "The simulated workbench inside the mission node, and a guardian.",
+            (*_OF_MISSIONS, "seed"),
+            _embedded,
+        ),
+        Setup(
+            "realsense",
+            "A RealSense, MoveIt's arm, missions, vision and guardian.",
+            (*_OF_MISSIONS, "camera_serial", "moveit"),
+            _realsense,
+            "ros_realsense.yaml",
+        ),
+        Setup(
+            "vision",
+            "The vision node alone: questions, and continuous scene understanding.",
+            ("config", "rate_hz"),
+            _vision,
+        ),
+        Setup("view", "The viewer of py_trees_ros.", (), _view),
+    )
+}
+"""What `vlm-bt ros up NAME` and `ros2 launch vlm_bt NAME.launch.py` start."""
