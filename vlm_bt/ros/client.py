@@ -18,7 +18,7 @@ from vlm_bt_interfaces.msg import NamedValue
 SERVER_WITHIN_S = 60.0
 """The longest that a mission node may take to start: it loads its models first."""
 ACCEPTED_WITHIN_S = 10.0
-ASKED_AGAIN_S = 0.5
+ASKED_AGAIN_S = 1.0
 STOPPED_WITHIN_S = 30.0
 INTERRUPTED = 130
 

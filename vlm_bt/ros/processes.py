@@ -150,9 +150,8 @@ def viewer_command() -> tuple[str, ...]:
 def _embedded(given: Mapping[str, str]) -> tuple[Process, ...]:
     words = ("mission", "--site", "embedded", "--speed", "max", "--human", given["human"] or "scripted")
     return (
-        _guardian(given),
         Process("mission", _ours(*words, given=given, takes=("config", "record"))),
-        _client(given, "mission", "guardian"),
+        _client(given, "mission"),
         *_viewer(given),
     )
 
@@ -222,7 +221,7 @@ SETUPS: Mapping[str, Setup] = {
         ),
         Setup(
             "embedded",
-            "The simulated workbench inside the mission node, and a guardian.",
+            "The simulated workbench inside the mission node: nothing to be guarded.",
             (*_OF_MISSIONS, "seed"),
             _embedded,
         ),

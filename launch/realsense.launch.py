@@ -1,0 +1,11 @@
+"""A RealSense through realsense2_camera, an arm through MoveIt, missions, vision and guardian.
+
+ros2 launch vlm_bt realsense.launch.py config:=my_robot.yaml moveit:="my_moveit_config move_group.launch.py"
+"""
+
+from launch import LaunchDescription
+from vlm_bt.ros.launching import describe
+
+
+def generate_launch_description() -> LaunchDescription:
+    return describe("realsense")
