@@ -128,12 +128,18 @@ def in_order(processes: tuple[Process, ...]) -> tuple[Process, ...]:
 
 
 def _ours(*words: str, given: Mapping[str, str], takes: tuple[str, ...] = ("config",)) -> tuple[str, ...]:
-    """`vlm-bt ros WORDS`, with those of the arguments that this command takes and that are given."""
+    """`vlm-bt ros WORDS`, with those of the arguments that this command takes and that are given.
+
+    `settings` are those of `set` that no tree has an input for.
+    """
     command = [*program(), "ros", *words]
     for name in takes:
-        values = shlex.split(given.get(name, "")) if name == "set" else [given.get(name, "")]
+        option, values = name.replace("_", "-"), [given.get(name, "")]
+        if name in ("set", "settings"):
+            option, values = "set", shlex.split(given.get("set", ""))
         for value in values:
-            command += [f"--{name.replace('_', '-')}", value] if value else []
+            wanted = value and (name != "settings" or "." in value.partition("=")[0])
+            command += [f"--{option}", value] if wanted else []
     return tuple(command)
 
 
@@ -158,10 +164,10 @@ def _embedded(given: Mapping[str, str]) -> tuple[Process, ...]:
 
 def _workbench(given: Mapping[str, str]) -> tuple[Process, ...]:
     return (
-        Process("robot", _ours("sim", given=given, takes=("config", "seed")), end="again"),
+        Process("robot", _ours("sim", given=given, takes=("config", "seed", "human", "settings")), end="again"),
         _guardian(given, "robot"),
         Process("vision", _ours("vision", given=given), needs=("robot",), end="again"),
-        _missions(given, "robot", "guardian"),
+        _missions(given, "robot", "guardian", human=""),
         _client(given, "mission", "vision"),
         *_viewer(given),
     )
@@ -178,7 +184,7 @@ def _realsense(given: Mapping[str, str]) -> tuple[Process, ...]:
         Process("arm", _ours("moveit_arm", given=given), needs=tuple(p.name for p in arm), end="again"),
         _guardian(given, "arm"),
         Process("vision", _ours("vision", given=given), needs=("camera",), end="again"),
-        _missions(given, "camera", "arm", "guardian"),
+        _missions(given, "camera", "arm", "guardian", human=given["human"]),
         _client(given, "mission"),
         *_viewer(given),
     )
@@ -197,8 +203,8 @@ def _guardian(given: Mapping[str, str], *needs: str) -> Process:
     return Process("guardian", _ours("guardian", given=given), needs=needs)
 
 
-def _missions(given: Mapping[str, str], *needs: str) -> Process:
-    who = ("--human", given["human"]) if given["human"] else ()
+def _missions(given: Mapping[str, str], *needs: str, human: str) -> Process:
+    who = ("--human", human) if human else ()
     words = ("mission", "--site", "robot", "--needs-guardian", *who)
     return Process("mission", _ours(*words, given=given, takes=("config", "record")), needs=needs)
 

@@ -6,15 +6,18 @@ import queue
 import threading
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from vlm_bt.errors import VlmBtError
 from vlm_bt.executive import Snapshot
 from vlm_bt.ros.heartbeat import Pulse
 from vlm_bt.ros.request import Attachments, Prepare, Request, Running, Start
+from vlm_bt.ros.tree_view import NoView, View
 from vlm_bt.types import REASONS, Outcome
 
 END_WITHIN_S = 15.0
+LISTENS_EVERY_S = 0.1
 HANGS_AFTER_S = 0.25
 """Real time without a tick after which the executive counts as hung, and its heart stops."""
 HANGS_IN_LOCKSTEP_S = 120.0
@@ -110,9 +113,16 @@ class Worker:
     Args:
         prepare: Called first, in the thread: what makes every start quick. It gives what undoes it.
         attach: What the node hangs onto a mission.
+        open_view: Called once, in the thread: what shows missions to viewers.
     """
 
-    def __init__(self, start: Start, attach: Callable[[Run], Attachments], prepare: Prepare) -> None:
+    def __init__(
+        self,
+        start: Start,
+        attach: Callable[[Run], Attachments],
+        prepare: Prepare,
+        open_view: Callable[[], View] = lambda: NoView(""),
+    ) -> None:
         self.pulse = Pulse()
         self.run: Run | None = None
         self.failed: str | None = None
@@ -120,6 +130,7 @@ class Worker:
         self._start = start
         self._attach = attach
         self._prepare = prepare
+        self._open_view = open_view
         self._waiting: queue.Queue[Run | None] = queue.Queue()
         self._thread = threading.Thread(target=self._work, name="vlm_bt-executive", daemon=True)
         self._thread.start()
@@ -152,24 +163,36 @@ class Worker:
 
     def _work(self) -> None:
         try:
+            view = self._open_view()
             free = self._prepare()
         except VlmBtError as error:
             self.failed = str(error)
             self.ready.set()
             return
         self.ready.set()
-        while (run := self._waiting.get()) is not None:
+        while (run := self._next(view)) is not None:
             self.run = run
-            self._execute(run)
+            self._execute(run, view)
+        view.close()
         free()
 
-    def _execute(self, run: Run) -> None:
+    def _next(self, view: View) -> Run | None:
+        """Wait for the next mission; viewers are listened to meanwhile."""
+        while True:
+            try:
+                return self._waiting.get(timeout=LISTENS_EVERY_S)
+            except queue.Empty:
+                view.spin()
+
+    def _execute(self, run: Run, view: View) -> None:
         """The boundary of the thread: whatever a mission throws ends this mission, with the arm stopped."""
         if run.aborted is not None:
             run.ends(Outcome("cancelled", run.aborted))
             return
         try:
-            mission = self._start(run.request, self._attach(run))
+            attached = self._attach(run)
+            attached = replace(attached, subscribers=(*attached.subscribers, view))
+            mission = self._start(run.request, attached)
         except VlmBtError as error:
             run.ends(Outcome("unsupported", str(error)))
             return
@@ -178,6 +201,7 @@ class Worker:
             return
         try:
             self.pulse.mark()
+            view.adopt(mission.executive)
             run.begins(mission)
             result = mission.run(lambda standing: setattr(run, "standing", standing))
             outcome = _outcome(result, held(mission))
@@ -190,6 +214,7 @@ class Worker:
         finally:
             mission.arm.disable()
             run.leaves()
+            view.release()
             mission.close()
         run.ends(outcome, result)
 
