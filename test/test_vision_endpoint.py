@@ -299,7 +299,7 @@ def test_a_busy_endpoint_is_asked_again_when_it_says_so() -> None:
     assert 0.3 <= time.monotonic() - began < 5.0
 
 
-@pytest.mark.parametrize("after", ["3600", formatdate(time.time() + 3600, usegmt=True)])
+@pytest.mark.parametrize("after", ["3600", formatdate(time.time() + 3600, usegmt=True)], ids=["seconds", "date"])
 def test_a_pause_longer_than_the_batch_has_is_not_waited_for(after: str) -> None:
     began = time.monotonic()
     error = answer(refusing(429, Retry_After=after), CLAIM, tries=5)
