@@ -22,6 +22,7 @@ def main(how: str) -> None:
         node = runtime.node("sender")
         healthy = [True]
         heart = Heartbeat(node, "sender", 0.05, lambda: healthy[0], lambda: True)
+        heart.begin()
         client = ActionClient(node, MoveArm, "move_arm")
         if how != "leave":
             assert client.wait_for_server(20.0)

@@ -15,7 +15,8 @@ from vlm_bt.places import share_dir
 
 ENDS_WITHIN_S = 20.0
 SEED = 11
-THINGS = ("--set", "simulation.kinds=[pliers, hammer, tape measure]", "--set", "simulation.staged_events=false")
+KINDS = "[pliers, combination wrench, tape measure, pliers, combination wrench, flat screwdriver]"
+THINGS = ("--set", f"simulation.kinds={KINDS}", "--set", "simulation.staged_events=false")
 
 
 class Cell:
@@ -58,7 +59,7 @@ class Cell:
         self._processes["mission"].wait(ENDS_WITHIN_S)
 
     def __enter__(self) -> Cell:
-        self._start("sim", "--config", str(self.config), "--seed", str(SEED), "--rate-hz", "4", *THINGS)
+        self._start_robot()
         self._start("guardian", "--config", str(self.config))
         self.start_missions()
         return self
@@ -67,17 +68,29 @@ class Cell:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for name in ("mission", "guardian", "sim"):
-            process = self._processes.get(name)
-            if process is not None and process.poll() is None:
-                process.terminate()
-                try:
-                    process.wait(ENDS_WITHIN_S)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait(ENDS_WITHIN_S)
+            self._end(name)
         self._runtime.close()
         for log in self._logs:
             log.close()
+
+    def new_robot(self) -> None:
+        """The bench as it was laid out: what was sorted or dropped lies in its place again."""
+        self._end("sim")
+        self._start_robot()
+
+    def _start_robot(self) -> None:
+        self._start("sim", "--config", str(self.config), "--seed", str(SEED), "--rate-hz", "4", *THINGS)
+
+    def _end(self, name: str) -> None:
+        process = self._processes.get(name)
+        if process is None or process.poll() is not None:
+            return
+        process.terminate()
+        try:
+            process.wait(ENDS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(ENDS_WITHIN_S)
 
     def _start(self, name: str, *words: str) -> None:
         log = (self._folder / f"{name}.txt").open("ab")

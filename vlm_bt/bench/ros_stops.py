@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from vlm_bt.bench.ros_cell import Cell
 
 TREE = "organise_workbench"
-MOVES_WITHIN_S = 45.0
+MOVES_WITHIN_S = 20.0
 STANDS_WITHIN_S = 5.0
-AT_RANDOM_S = 2.0
-"""A mission is stopped at a random moment within so long after the arm has begun to move."""
+SOMETIME_S = 6.0
+INTO_MOTION_S = 0.5
+"""A mission is stopped at a random moment: up to so long into the first motion after a random while."""
 STAYS_S = 0.3
+TRIES = 3
 STARTS_WITHIN_S = 90.0
 
 
@@ -91,16 +93,21 @@ def kill_figures(cell: Cell, count: int, draw: random.Random, say: Say) -> list[
 
 
 def _moving(cell: Cell, draw: random.Random) -> Any:
-    """A mission whose arm has begun to move, a random while ago; None where that does not come about."""
-    begun = cell.witness.begin(TREE, within_s=STARTS_WITHIN_S)
-    if begun is None:
-        return None
-    if not _within(lambda: cell.witness.moving, MOVES_WITHIN_S):
+    """A mission whose arm has just begun to move, somewhere in its course; None where that does not come about."""
+    for _ in range(TRIES):
+        _within(lambda: cell.witness.guardian == "watching", STARTS_WITHIN_S)
+        cell.witness.tidy()
+        begun = cell.witness.begin(TREE, within_s=STARTS_WITHIN_S)
+        if begun is None:
+            return None
+        time.sleep(draw.uniform(0.0, SOMETIME_S))
+        if _within(lambda: cell.witness.moving, MOVES_WITHIN_S):
+            time.sleep(draw.uniform(0.0, INTO_MOTION_S))
+            return begun[0]
         begun[0].cancel_goal_async()
         _ended(begun[0])
-        return None
-    time.sleep(draw.uniform(0.0, AT_RANDOM_S))
-    return begun[0]
+        cell.new_robot()
+    return None
 
 
 def _stands(cell: Cell) -> bool:

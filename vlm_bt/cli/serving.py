@@ -17,6 +17,7 @@ from vlm_bt.errors import ConfigError, TreeError
 from vlm_bt.settings import Settings
 
 if TYPE_CHECKING:
+    from vlm_bt.app.requested import MakeSite
     from vlm_bt.ros.request import Listed
     from vlm_bt.tree.findings import Finding
     from vlm_bt.tree.load import TreeSource
@@ -122,7 +123,7 @@ def serve_missions(settings: Settings, choice: NodeChoice) -> int:
         robot = choice.site == "robot" or (choice.site == "auto" and bool(settings.ros.cameras))
         requested = Requested(
             lambda: mirrored.settings,
-            _site(robot, runtime, choice),
+            _site(robot, node, mirrored.settings, choice),
             trees.understand,
             _changed,
             human=choice.human,
@@ -139,12 +140,16 @@ def serve_missions(settings: Settings, choice: NodeChoice) -> int:
         return 0 if stood else 1
 
 
-def _site(robot: bool, runtime: Any, choice: NodeChoice) -> Any:
+def _site(robot: bool, node: Any, settings: Settings, choice: NodeChoice) -> MakeSite:
+    """Raises: ConfigError: the settings name no camera."""
     from vlm_bt.app.requested import simulated
 
     if not robot:
         return simulated(choice.realtime)
-    raise ConfigError("missions on a robot's topics cannot be served yet; use --site embedded")
+    from vlm_bt.app.robot import on_robot
+    from vlm_bt.ros.robot import Robot
+
+    return on_robot(Robot(node, settings))
 
 
 def _changed(settings: Settings, overrides: Sequence[str]) -> Settings:

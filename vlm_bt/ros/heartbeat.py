@@ -61,8 +61,13 @@ class Heartbeat:
         self._count = 0
         self._ending = threading.Event()
         self._publisher = node.create_publisher(HeartbeatMessage, TOPIC, BEATS)
-        self._thread = threading.Thread(target=self._beat, name="vlm_bt-heartbeat", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
+
+    def begin(self) -> None:
+        """Beat from now on: before anything is commanded. Idempotent."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._beat, name="vlm_bt-heartbeat", daemon=True)
+            self._thread.start()
 
     def start_anew(self) -> None:
         """Be another one from now on: what the guardian held against the one before is dealt with."""
@@ -71,14 +76,14 @@ class Heartbeat:
     def leave(self) -> None:
         """Say goodbye: the silence that follows is no alarm. Only where nothing is under way. Idempotent."""
         if not self._ending.is_set():
-            self._ending.set()
-            self._thread.join(END_WITHIN_S)
+            self.fall_silent()
             self._say(leaving=True)
 
     def fall_silent(self) -> None:
         """Stop without a goodbye, for what could not be stopped is the guardian's to stop."""
         self._ending.set()
-        self._thread.join(END_WITHIN_S)
+        if self._thread is not None:
+            self._thread.join(END_WITHIN_S)
 
     def _beat(self) -> None:
         while not self._ending.wait(self._period_s):

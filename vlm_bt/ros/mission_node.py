@@ -25,6 +25,7 @@ from vlm_bt.ros.heartbeat import Heartbeat
 from vlm_bt.ros.people import Picture, QuestionDesk, RosHuman
 from vlm_bt.ros.request import Attachments, Catalogue, Prepare, Start
 from vlm_bt.ros.serving import MissionServices
+from vlm_bt.ros.tree_view import View, open_view
 from vlm_bt.ros.worker import Run, Worker
 from vlm_bt.settings import Settings
 
@@ -164,7 +165,7 @@ class MissionNode(LifecycleNode):  # type: ignore[misc]
         """Load the models: what takes long is done before anybody asks for a mission."""
         if self._start is None:
             return TransitionCallbackReturn.FAILURE
-        self._worker = Worker(self._start, self._attach, self._prepare)
+        self._worker = Worker(self._start, self._attach, self._prepare, self._view)
         if not self._worker.ready.wait(PREPARED_WITHIN_S) or self._worker.failed:
             why = self._worker.failed or "the models take too long to load"
             self.get_logger().error(f"cannot be configured: {why}")
@@ -173,6 +174,7 @@ class MissionNode(LifecycleNode):  # type: ignore[misc]
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._heart.begin()
         self.active = True
         return super().on_activate(state)
 
@@ -197,6 +199,11 @@ class MissionNode(LifecycleNode):  # type: ignore[misc]
         return super().on_error(state)
 
     # What runs underneath.
+
+    def _view(self) -> View:
+        view = open_view(self._settings.ros.viewer, self.context, namespace=self.get_namespace(), name="tree")
+        self.get_logger().info(view.says)
+        return view
 
     def _attach(self, run: Run) -> Attachments:
         assert self._worker is not None

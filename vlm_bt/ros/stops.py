@@ -11,7 +11,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.action import ActionClient
 from rclpy.callback_groups import ReentrantCallbackGroup
 from std_srvs.srv import Trigger
-from vlm_bt_interfaces.action import RunMission
+from vlm_bt_interfaces.action import Grip, MoveArm, RunMission
 from vlm_bt_interfaces.msg import Evidence
 
 from vlm_bt.ros.guardian import LATCHED, STATE_TOPIC
@@ -19,6 +19,7 @@ from vlm_bt.ros.runtime import Runtime
 from vlm_bt.ros.standstill import STATUS, UNDER_WAY
 
 LOOK_S = 0.001
+TIDIES_WITHIN_S = 20.0
 
 
 class Witness:
@@ -32,7 +33,7 @@ class Witness:
         stopping_s: When each goal was first seen to be stopping or at its end.
     """
 
-    def __init__(self, runtime: Runtime, actions: tuple[str, ...]) -> None:
+    def __init__(self, runtime: Runtime, actions: tuple[str, str]) -> None:
         self.goals: dict[bytes, tuple[int, float]] = {}
         self.stopping_s: dict[bytes, float] = {}
         self.guardian = ""
@@ -46,6 +47,8 @@ class Witness:
         node.create_subscription(Evidence, "evidence", self._hear_evidence, 1000, callback_group=group)
         node.create_subscription(DiagnosticStatus, STATE_TOPIC, self._hear_guardian, LATCHED, callback_group=group)
         self._missions = ActionClient(node, RunMission, "run_mission", callback_group=group)
+        self._move = ActionClient(node, MoveArm, actions[0], callback_group=group)
+        self._grip = ActionClient(node, Grip, actions[1], callback_group=group)
         self._abort = node.create_client(Trigger, "abort", callback_group=group)
 
     @property
@@ -72,6 +75,17 @@ class Witness:
         """When the first tick of a mission was heard of that had none before `since_s`."""
         wait(lambda: any(first_s > since_s for first_s in list(self._ticked.values())), within_s)
         return min((first_s for first_s in self._ticked.values() if first_s > since_s), default=None)
+
+    def tidy(self) -> None:
+        """Open the hand and fold the arm, as a person does after a stop: it may stand in the camera's view."""
+        for client, goal in (
+            (self._grip, Grip.Goal(width_m=0.08, time_limit_s=5.0)),
+            (self._move, MoveArm.Goal(named="home", time_limit_s=15.0)),
+        ):
+            if client.wait_for_server(timeout_sec=TIDIES_WITHIN_S):
+                sent = client.send_goal_async(goal)
+                if wait(sent.done, 5.0) and sent.result().accepted:
+                    wait(sent.result().get_result_async().done, TIDIES_WITHIN_S)
 
     def abort(self) -> float:
         """Say stop; when it was said."""
