@@ -19,6 +19,7 @@ def measure_ros(plan: Plan, say: Say) -> Sequence[Figure]:
     """
     from vlm_bt.bench.ros_cell import Cell
     from vlm_bt.bench.ros_stops import abort_figures, kill_figures, start_figures
+    from vlm_bt.bench.ros_view import view_figures
 
     draw = random.Random(plan.seed)
     starts, aborts, kills = (QUICK_STARTS, QUICK_ABORTS, QUICK_KILLS) if plan.quick else (STARTS, ABORTS, KILLS)
@@ -27,4 +28,5 @@ def measure_ros(plan: Plan, say: Say) -> Sequence[Figure]:
         figures += start_figures(cell, starts, say)
         figures += abort_figures(cell, aborts, draw, say)
         figures += kill_figures(cell, kills, draw, say)
+    figures += view_figures(plan.quick, say)
     return figures

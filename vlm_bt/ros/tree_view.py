@@ -170,17 +170,16 @@ class TreeView:
     def _tell(self, last: bool = False) -> None:
         """Publish for whoever looks: what a tick has changed, and once more for a viewer that came later."""
         streams = frozenset(self.tree.snapshot_streams)
-        began_s = time.monotonic()
         if not self.watched or (self.tree.count == self._told and streams == self._streams and not last):
             self._streams = streams
             return
-        if began_s < self._tell_s and not last:
+        if time.monotonic() < self._tell_s and not last:
             return
+        began_s = time.thread_time()
         self._told, self._streams = self.tree.count, streams
         self._guarded(self.tree.publish, self._changed)
         self._changed = False
-        now_s = time.monotonic()
-        self._tell_s = now_s + (now_s - began_s) / SHARE
+        self._tell_s = time.monotonic() + (time.thread_time() - began_s) / SHARE
 
     def _guarded(self, act: Callable[..., Any], *given: Any) -> None:
         """What goes wrong between a viewer and py_trees_ros ends their connection, never the mission."""
