@@ -4,6 +4,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from setuptools import find_packages, setup
+from setuptools.command.develop import develop
 
 HERE = Path(__file__).parent
 NAME = "vlm_bt"
@@ -26,7 +27,16 @@ def shared_files() -> list[tuple[str, list[str]]]:
     return list(files.items())
 
 
+class Develop(develop):
+    """`colcon build --symlink-install`, which does not read `[build_scripts]` in setup.cfg."""
+
+    def write_script(self, script_name, contents, *more):
+        first, _, rest = contents.partition("\n")
+        super().write_script(script_name, f"#!/usr/bin/env python3\n{rest}" if first[:2] == "#!" else contents, *more)
+
+
 setup(
+    cmdclass={"develop": Develop},
     name=NAME,
     version=MANIFEST.findtext("version"),
     description=MANIFEST.findtext("description"),
@@ -90,6 +100,8 @@ setup(
             "ros-jazzy-rmw-fastrtps-cpp==8.4.3",
             "ros-jazzy-common-interfaces==5.3.6",
         ],
+        # Colcon looks here for what runs the tests.
+        "test": ["pytest>=8.3"],
         "dev": [
             "pytest>=8.3",
             "pytest-xdist>=3.8",

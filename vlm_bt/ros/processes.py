@@ -79,13 +79,10 @@ class Setup:
 
 
 def program() -> tuple[str, ...]:
-    """What runs `vlm-bt`: this very Python; under ROS's launch the installed program, whose `env python3` finds the
-    virtual environment that is active."""
-    for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep):
-        installed = Path(prefix, "lib", "vlm_bt", "vlm-bt")
-        if prefix and installed.is_file() and sys.prefix == sys.base_prefix:
-            return (str(installed),)
-    return (sys.executable, "-m", "vlm_bt.cli")
+    """What runs `vlm-bt`: this very Python. ROS's launch runs in the system's, which lacks what missions need: there it
+    is the first `python3` of the path, that of the virtual environment that is active."""
+    inside = sys.prefix != sys.base_prefix
+    return ((sys.executable if inside else shutil.which("python3")) or sys.executable, "-m", "vlm_bt.cli")
 
 
 def environment(config_folder: Path) -> dict[str, str]:
