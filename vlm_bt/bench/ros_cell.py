@@ -15,6 +15,7 @@ from vlm_bt.places import share_dir
 
 ENDS_WITHIN_S = 20.0
 SEED = 11
+FIRST_DOMAIN, DOMAINS = 60, 40
 KINDS = "[pliers, combination wrench, tape measure, pliers, combination wrench, flat screwdriver]"
 THINGS = ("--set", f"simulation.kinds={KINDS}", "--set", "simulation.staged_events=false")
 
@@ -39,6 +40,8 @@ class Cell:
 
         folder.mkdir(parents=True, exist_ok=True)
         os.environ.update(environment(share_dir("config")))
+        # Never in the domain of a robot that is really there: what is measured here commands an arm.
+        os.environ["ROS_DOMAIN_ID"] = str(FIRST_DOMAIN + os.getpid() % DOMAINS)
         self.config = share_dir("config") / "ros_workbench.yaml"
         self.tick_s = _tick_s(self.config)
         self._folder = folder
