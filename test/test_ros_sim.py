@@ -133,8 +133,11 @@ def picture(outside, name: str) -> Frame:
         ticket = camera.request(name)
         outside.until(lambda: camera.step() or ticket.outcome is not None)
         assert ticket.outcome.ok, ticket.outcome
-        frame = frames.get(ticket.value)
-        return replace(frame, rgb=frame.rgb.copy(), depth_m=frame.depth_m.copy())
+        seen = frames.get(ticket.value)
+        copied = replace(seen, rgb=seen.rgb.copy(), depth_m=seen.depth_m.copy())
+        # The store frees its memory only when nobody looks at it any more.
+        del seen
+        return copied
     finally:
         frames.close()
 
@@ -191,8 +194,10 @@ def test_a_hand_that_is_not_to_point_straight_down_is_turned_as_asked(outside):
     [
         (lambda: to((1.5, 0.0, 0.2)), "out of reach"),
         (lambda: MoveArm.Goal(named="moon"), "there is no pose 'moon'; there are: home, look, hand_over"),
-        (lambda: at(Pose((0.4, 0.0, 0.2), (0.0, 0.0, 0.0, 0.0))), "quaternion has no length"),
+        (lambda: at(Pose((0.4, 0.0, 0.2), (0.0, 0.0, 0.0, 0.0))), "a quaternion without length"),
+        (lambda: to((math.nan, 0.0, 0.2)), "or no position"),
         (lambda: to((0.4, 0.0, 0.2), speed_scale=3.0), "speed_scale"),
+        (lambda: Grip.Goal(width_m=-0.01), "apart"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_anything_moves(outside, goal, words):
@@ -309,3 +314,9 @@ def test_a_bench_is_sorted_over_topics_and_actions(tmp_path, clock):
     assert result.outcome == "done", (result.detail, score)
     assert (score["items"], score["sorted"]) == (4, 4)
     assert result.unverified_motions == 0 and result.safe
+
+
+@pytest.mark.parametrize("name", ["ros_workbench", "realsense_moveit"])
+def test_configurations_for_robots_can_be_read(name):
+    chosen = settings.load(share_dir("config") / f"{name}.yaml")
+    assert "overhead" in chosen.ros.cameras and chosen.bench.zones

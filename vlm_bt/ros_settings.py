@@ -72,6 +72,33 @@ class RosArmSettings(Strict):
     lost_s: float = Field(1.0, gt=0)
 
 
+class TrajectoryArmSettings(Strict):
+    """An arm that follows joint trajectories (ros2_control), for the node `trajectory_arm`.
+
+    Attributes:
+        controller: Action control_msgs/FollowJointTrajectory. gripper: action control_msgs/GripperCommand.
+        joints: The controller's joints, from the base on; the kinematics is that of `arm.robot`.
+        finger_joints: In joint_states; their positions add up to the opening between the fingertips, in metres.
+        gripper_scale: The gripper's position for one metre of opening: 1, or 0.5 where it counts one finger's way.
+        named: Postures by name, radians.
+        still_rad_s: Slower than this at every joint is standing still.
+    """
+
+    controller: Name = "joint_trajectory_controller/follow_joint_trajectory"
+    gripper: Name = "gripper_controller/gripper_cmd"
+    joint_states: Name = "joint_states"
+    joints: tuple[str, ...] = tuple(f"joint{number}" for number in range(1, 8))
+    finger_joints: tuple[str, ...] = ("finger_joint1", "finger_joint2")
+    gripper_scale: float = Field(1.0, gt=0)
+    named: dict[str, tuple[float, ...]] = {
+        "home": (0.0, -1.40, 0.0, -1.90, 0.0, 0.95, 0.785),
+        "look": (0.0, -0.55, 0.0, -2.35, 0.0, 1.80, 0.785),
+        "hand_over": (0.0, 0.223, 0.0, -1.798, 0.0, 2.020, 0.785),
+    }
+    still_rad_s: float = Field(0.02, gt=0)
+    lost_s: float = Field(0.5, gt=0)
+
+
 class WorkspaceSettings(Strict):
     """What says that nobody is in reach: a topic of std_msgs/Bool, true while the workspace is clear.
 
@@ -120,6 +147,7 @@ class RosSettings(Strict):
 
     cameras: dict[str, RosCameraSettings] = {}
     arm: RosArmSettings = RosArmSettings()  # type: ignore[call-arg]
+    trajectory: TrajectoryArmSettings = TrajectoryArmSettings()  # type: ignore[call-arg]
     workspace: WorkspaceSettings = WorkspaceSettings()  # type: ignore[call-arg]
     guardian: GuardianSettings = GuardianSettings()  # type: ignore[call-arg]
     scene: SceneSettings = SceneSettings()  # type: ignore[call-arg]

@@ -159,8 +159,13 @@ class Goal:
 
     def _finished(self, done: Any) -> None:
         response = _value(done)
-        if response is None or response.status == GoalStatus.STATUS_UNKNOWN:
-            self._end(Outcome("arm_fault", f"{self._what}: the server knows nothing of the goal any more"))
+        if response is None:
+            self._end(Outcome("arm_fault", f"{self._what}: its result could not be had ({done.exception()})"))
+            return
+        if response.status == GoalStatus.STATUS_UNKNOWN:
+            # Nobody knows what the goal does by now: it must not go on.
+            self._port.cancel(self._id)
+            self._end(Outcome("arm_fault", f"{self._what}: the server of {self._port.name} does not know the goal"))
             return
         self.result = response.result
         said, succeeded = response.result.outcome, response.status == GoalStatus.STATUS_SUCCEEDED
