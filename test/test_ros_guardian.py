@@ -112,6 +112,7 @@ def test_a_killed_sender_leaves_no_goal_under_way(cell):
     cell.state("stopped")
     assert cell.arm.under_way == 0
     assert SILENT_S * 0.8 < cell.arm.cancelled_s[0] - killed_s < SILENT_S + 0.5
+    until(lambda: cell.said[-1]["state"] == "stopped", 5.0, "the report")
     assert cell.said[-1]["goals under way"] == "0"
     assert cell.said[-1]["silent"].startswith("sender:")
 
