@@ -139,6 +139,7 @@ class TrajectoryArm:
         ended, result = self._sent(self._gripper, goal, task, end_s)
         if ended is not None:
             return ended
+        self._hear_on()
         closes = width_m < EMPTY_WIDTH_M
         stopped_m = result.position / self._settings.gripper_scale
         self._holds = closes and not result.reached_goal and stopped_m >= EMPTY_WIDTH_M
@@ -198,6 +199,12 @@ class TrajectoryArm:
                 return False
             time.sleep(LOOKS_EVERY_S)
         return True
+
+    def _hear_on(self) -> None:
+        """Wait for joint states from after now: what the fingers did must stand in what the result says of them."""
+        now_s = time.monotonic()
+        while self._heard_s <= now_s + STATE_S and not self._silent():
+            time.sleep(LOOKS_EVERY_S)
 
     def _silent(self) -> bool:
         return time.monotonic() - self._heard_s > self._settings.lost_s
