@@ -217,6 +217,18 @@ def test_a_viewer_sees_a_mission_in_plain_text(context, view, variables) -> None
 
 
 @pytest.mark.ros
+def test_a_view_can_be_opened_in_any_thread(context, ros_trees) -> None:
+    from vlm_bt.ros.tree_view import TreeView, open_view
+
+    opened: list[TreeView] = []
+    thread = threading.Thread(target=lambda: opened.append(open_view("required", context, name="threaded")))
+    thread.start()
+    thread.join(10.0)
+    assert opened
+    opened[0].close()
+
+
+@pytest.mark.ros
 def test_one_mission_after_another_hangs_in_the_same_tree(context, view) -> None:
     tree = view.tree
     for number in range(3):

@@ -19,9 +19,9 @@ from rclpy.node import Node
 
 from vlm_bt.errors import ConfigError
 from vlm_bt.executive import Executive, Snapshot
+from vlm_bt.ros.behaviours import RosLeaf
 from vlm_bt.ros.shown import EVERYBODY, shown
 
-SETUP_WITHIN_S = 5.0
 LISTEN_EVERY_S = 0.1
 SUBSCRIBES_WITHIN_S = 5.0
 """A blackboard stream that was asked for waits so long for its first listener; py_trees_ros closes it at once."""
@@ -115,11 +115,13 @@ class TreeView:
         self._executor.add_node(self.node)
         self._idle = py_trees.behaviours.Running("no mission")
         self.tree = _tree_class()(self._idle)
-        self.tree.setup(node=self.node, timeout=SETUP_WITHIN_S)
+        # With a limit py_trees sets a signal handler, which only the main thread may do.
+        self.tree.setup(node=self.node)
         self._told = -1
         self._changed = False
         self._streams: frozenset[str] = frozenset()
         self._listen_s = self._tell_s = 0.0
+        self._every_s = LISTEN_EVERY_S
         self._executive: Executive | None = None
         self.says = f"look at it with py-trees-tree-viewer, or: py-trees-tree-watcher (node {self._full_name})"
 
@@ -135,6 +137,8 @@ class TreeView:
         executive.tree = self.tree
         self._executive = executive
         self._told = -1
+        # Leaves of py_trees_ros live on messages that this node is brought.
+        self._every_s = 0.0 if any(isinstance(leaf, RosLeaf) for leaf in executive.root.iterate()) else LISTEN_EVERY_S
 
     def after_tick(self, snapshot: Snapshot) -> None:
         self._changed = self._changed or bool(snapshot.changed)
@@ -144,7 +148,7 @@ class TreeView:
     def spin(self) -> None:
         now_s = time.monotonic()
         if now_s >= self._listen_s:
-            self._listen_s = now_s + LISTEN_EVERY_S
+            self._listen_s = now_s + self._every_s
             # One request at most; none of them may see what is not to be shown.
             self._guarded(self._executor.spin_once, 0.0)
             self.tree.attend(self.watched)
