@@ -49,6 +49,17 @@ def test_a_clock_that_stands_still_does_not_stop_the_ticks(monkeypatch):
     assert clock.tick == 1
 
 
+def test_who_is_in_a_hurry_gets_the_next_tick_at_once_and_only_that_one():
+    hand = Hand()
+    clock = WallClock(0.05, now=hand.now, wait=lambda seconds: (hand.wait(seconds), clock.hurry()))
+    clock.advance()
+    assert clock.now_s == pytest.approx(0.005)
+    clock._wait = hand.wait
+    clock.advance()
+    clock.advance()
+    assert clock.now_s >= 0.1
+
+
 def test_time_never_runs_back():
     hand = Hand()
     clock = WallClock(0.05, now=hand.now, wait=hand.wait)

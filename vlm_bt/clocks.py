@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+SLICE_S = 0.005
+"""So long a wait goes on after somebody has asked to hurry."""
 STILL_AT_MOST_S = 0.5
 """A clock that stands still longer does not keep the executive from its next tick."""
 
@@ -36,6 +38,7 @@ class WallClock:
         self._tick = 0
         self._steps: Sequence[BetweenTicks] = ()
         self._next_s = self._began_s + period_s
+        self._hurried = False
 
     def connect(self, steps: Sequence[BetweenTicks], slow_down: Callable[[], bool]) -> None:
         """Say what happens between ticks, in this order."""
@@ -54,14 +57,18 @@ class WallClock:
     def period_s(self) -> float:
         return self._period_s
 
+    def hurry(self) -> None:
+        """Let the tick that is being waited for come at once."""
+        self._hurried = True
+
     def advance(self) -> None:
         following = self._tick + 1
         for step in self._steps:
             step(following)
         limit_s = time.monotonic() + STILL_AT_MOST_S
-        while (left_s := self._next_s - self._now()) > 0 and time.monotonic() < limit_s:
-            self._wait(min(left_s, self._period_s))
-        self._tick = following
+        while (left_s := self._next_s - self._now()) > 0 and time.monotonic() < limit_s and not self._hurried:
+            self._wait(min(left_s, SLICE_S))
+        self._tick, self._hurried = following, False
         late_s = self._now() - self._next_s
         self._next_s += self._period_s if late_s < self._period_s else late_s + self._period_s
 
@@ -105,6 +112,9 @@ class LockstepClock:
             step(following)
         self._tick = following
         self._pace()
+
+    def hurry(self) -> None:
+        """Simulated time does not wait for the wall, or but a tick."""
 
     def _pace(self) -> None:
         now_s = time.monotonic()

@@ -106,10 +106,12 @@ class Executive:
         Safe from a signal handler: it only sets a word, for the handler may interrupt the arm or the recorder at work.
         """
         self._abort = why
+        self._clock.hurry()
 
     def pause(self) -> None:
         """Before the next tick, hold position, and tick nothing until `resume`. Only sets a word: safe anywhere."""
         self._wants_pause = True
+        self._clock.hurry()
 
     def resume(self) -> None:
         """Go on; the time of the pause counts against no limit but the mission's own."""

@@ -136,6 +136,9 @@ class Clock(Protocol):
     def advance(self) -> None:
         """Let one tick period pass: the only place that waits."""
 
+    def hurry(self) -> None:
+        """Let the tick that is being waited for come at once. Only sets a word: safe from a signal handler."""
+
 
 class Camera(Protocol):
     """Named cameras. A request in one tick, the frame's id in a later one."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vlm_bt.clocks import WallClock
 from vlm_bt.frames import FrameStore
 from vlm_bt.ports import Clock, Ticket
 from vlm_bt.questions import IsTrue, Look, Question
@@ -18,36 +19,6 @@ from vlm_bt.vision.service import VisionService
 from vlm_bt.vision_settings import VisionSettings
 
 WIDTH, HEIGHT = 640, 480
-
-
-class WallClock:
-    """Counts wall time in ticks of a period; `advance` sleeps until the next one begins."""
-
-    def __init__(self, period_s: float) -> None:
-        self._period_s = period_s
-        self._began_s = time.monotonic()
-        self._tick = 0
-
-    @property
-    def now_s(self) -> float:
-        return self._tick * self._period_s
-
-    @property
-    def tick(self) -> int:
-        return self._tick
-
-    @property
-    def period_s(self) -> float:
-        return self._period_s
-
-    def advance(self) -> None:
-        """A tick that comes late is not made up for."""
-        late_s = time.monotonic() - self._began_s - (self._tick + 1) * self._period_s
-        if late_s < 0:
-            time.sleep(-late_s)
-        else:
-            self._began_s += late_s
-        self._tick += 1
 
 
 class Forgetful:

@@ -158,6 +158,9 @@ class SimNode:
     def advance(self) -> None:
         """The world goes on by `run`, not because somebody waits."""
 
+    def hurry(self) -> None:
+        """The world goes at its own pace."""
+
     def _stamp(self) -> Any:
         if self._clock is None:
             return self._node.get_clock().now().to_msg()
