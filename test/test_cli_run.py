@@ -63,7 +63,8 @@ def test_a_key_with_a_dot_is_a_setting_and_one_without_an_input_of_the_tree():
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("simulation.items", -1), ("simulation.items", "many"), ("vision.models.shipped.backend", "magic"), ("a.b.c", 1)]
+    ("key", "value"),
+    [("simulation.items", -1), ("simulation.items", "many"), ("vision.models.shipped.backend", "magic"), ("a.b.c", 1)],
 )
 def test_a_setting_that_does_not_fit_is_refused_by_its_name(key, value):
     with pytest.raises(ConfigError, match=f"--set {key}"):

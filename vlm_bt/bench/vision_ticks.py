@@ -13,7 +13,8 @@ import py_trees
 from py_trees.behaviour import Behaviour
 from py_trees.common import Status
 
-from vlm_bt.bench.asking import Desk, WallClock
+from vlm_bt.bench.asking import Desk
+from vlm_bt.clocks import WallClock
 from vlm_bt.executive import Executive
 from vlm_bt.ledger import VerifiedArm
 from vlm_bt.ports import ASKER, Asker, Priority, Ticket
