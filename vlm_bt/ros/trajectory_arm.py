@@ -105,7 +105,8 @@ class TrajectoryArm:
             end_s = time.monotonic() + (limit_s if limit_s > 0 else LONGEST_S)
             carry_out = self._fingers if hasattr(task.request, "width_m") else self._travel
             task.outcome = Outcome("arm_fault", self.fault) if self.fault else carry_out(task, end_s)
-            task.standstill = self._stands(strictly=not task.outcome.ok)
+            # A goal that the controller has not ended may creep, however slowly.
+            task.standstill = task.standstill and self._stands(strictly=not task.outcome.ok)
         except Exception as error:
             # A thread's end: whoever waits must hear of it.
             task.outcome, task.standstill = Outcome("arm_fault", f"the driver failed: {error!r}"), False
@@ -180,6 +181,7 @@ class TrajectoryArm:
 
     def _given_up(self, port: ActionPort, goal_id: UUID, future: Any, task: Task, why: str) -> Outcome:
         """Cancel at the controller, again until it answers, and wait for the arm to stand."""
+        task.standstill = future.done()
         cancelled, silent = task.cancelled.is_set(), self._silent()
         until_s = time.monotonic() + STANDS_WITHIN_S
         while time.monotonic() < until_s and not future.done():
