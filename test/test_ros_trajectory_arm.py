@@ -186,7 +186,7 @@ def test_a_cancelled_goal_stops_the_controller_and_ends_at_standstill(driven):
     driven.until(lambda: driven.port.state.moving)
     goal.cancel("the test says so")
     driven.until(lambda: goal.ended is not None)
-    assert goal.ended.reason == "cancelled" and goal.result.standstill
+    assert goal.ended.reason == "cancelled" and goal.result.standstill, goal.ended
     before = driven.controllers.joints.copy()
     time.sleep(0.1)
     assert np.array_equal(before, driven.controllers.joints)

@@ -181,12 +181,13 @@ class TrajectoryArm:
 
     def _given_up(self, port: ActionPort, goal_id: UUID, future: Any, task: Task, why: str) -> Outcome:
         """Cancel at the controller, again until it answers, and wait for the arm to stand."""
-        task.standstill = future.done()
         cancelled, silent = task.cancelled.is_set(), self._silent()
-        until_s = time.monotonic() + STANDS_WITHIN_S
-        while time.monotonic() < until_s and not future.done():
-            port.cancel(goal_id)
-            time.sleep(20 * LOOKS_EVERY_S)
+        self._cancel_until(port, goal_id, future)
+        if future.done() and getattr(future.result(), "accepted", False):
+            # It was accepted late: it may have begun after the first cancel.
+            future = port.result(goal_id)
+            self._cancel_until(port, goal_id, future)
+        task.standstill = future.done()
         if cancelled:
             return Outcome("cancelled", "the goal was cancelled")
         if silent:
@@ -194,6 +195,12 @@ class TrajectoryArm:
                 "arm_fault", f"nothing came on {self._settings.joint_states} for {self._settings.lost_s:g} s"
             )
         return Outcome("timed_out" if port.served else "arm_fault", f"{port.name}: {why}")
+
+    def _cancel_until(self, port: ActionPort, goal_id: UUID, future: Any) -> None:
+        until_s = time.monotonic() + STANDS_WITHIN_S
+        while time.monotonic() < until_s and not future.done():
+            port.cancel(goal_id)
+            time.sleep(20 * LOOKS_EVERY_S)
 
     def _waited(self, future: Any, task: Task, until_s: float) -> bool:
         while not future.done():
