@@ -111,7 +111,11 @@ class ArmServer:
         self._begin(task)
         looks = 0
         while not task.done.wait(LOOKS_EVERY_S):
-            if handle.is_cancel_requested or self._closed:
+            if self._closed:
+                # Whoever carried it out may be gone already, and nobody must wait for it.
+                task.cancelled.set()
+                return Task(handle.request, outcome=Outcome("arm_fault", "the arm's node ends"), standstill=False)
+            if handle.is_cancel_requested:
                 task.cancelled.set()
             looks += 1
             if looks % FEEDBACK_EVERY == 0 and not self._closed:
