@@ -41,9 +41,9 @@ def test_the_faults_are_of_every_class_that_the_shipped_trees_allow() -> None:
 def test_a_bomb_is_refused_in_one_line_and_at_once(tmp_path: Path, name: str) -> None:
     path = tmp_path / "t.yaml"
     path.write_bytes(BOMBS[name]())
-    began = time.perf_counter()
+    began = time.process_time()
     found = check_tree(path, LEAVES)
-    assert time.perf_counter() - began < 5.0
+    assert time.process_time() - began < 5.0
     if name not in ("equal keys", "many dollars", "many unknown skills", "secrets", "a merge key"):
         assert len(found) == 1 and "\n" not in found[0].message and len(found[0].message) < 200, found[:3]
     assert all(len(str(finding)) < 2_000 for finding in found)

@@ -352,3 +352,24 @@ def test_numbers_come_from_every_thing_being_there_or_not() -> None:
     none = claim_of("no screws")
     assert none is not None and chance_of(none, [0.5, 0.5]) == pytest.approx(0.25)
     assert len(distribution([1.0] * 40)) == 21 and distribution([1.0] * 40)[-1] == 1.0
+
+
+def test_a_photograph_without_depth_is_taken_for_one_thing_but_nothing_is_counted_in_it(
+    model: Embedded, frame: Frame, found: Segmentation
+) -> None:
+    tape = max(found.regions, key=lambda region: region.footprint.height_m)
+    rgb = Picture(frame, Look(frame.id, tape.index), tape).pixels(240)
+    lens = replace(frame.intrinsics, width=240, height=240)
+    photo = replace(frame, id="photo", rgb=rgb, depth_m=np.zeros((240, 240), np.float32), intrinsics=lens)
+    looks = (Look("photo"),)
+    questions = (
+        Choose(looks, WHAT_IS_IT, ("tape measure", "hammer")),
+        IsTrue(looks, "a tape measure"),
+        IsTrue(looks, "the bench is empty"),
+        HowMany(looks, "hammers"),
+    )
+    chosen, true, empty, counted = model.answer([Asked(asked, (Picture(photo, looks[0]),)) for asked in questions])
+    assert isinstance(chosen, Answer) and chosen.best == "tape measure"
+    assert isinstance(true, Answer) and true.probabilities[0] > 0.5
+    for refused in (empty, counted):
+        assert isinstance(refused, Unsupported) and "by depth" in str(refused)

@@ -467,7 +467,7 @@ class VisionService:
     def _overdue(self, now_s: float) -> None:
         for entry in list(self._open.values()):
             deadline_s = entry.asker.deadline_s
-            if deadline_s is not None and now_s > deadline_s and entry.number in self._open:
+            if deadline_s is not None and now_s > deadline_s + 1e-9 and entry.number in self._open:
                 self._fail(entry, Outcome("timed_out", f"{entry.lane} gave no answer to {entry.group.kind} in time"))
 
 

@@ -142,10 +142,12 @@ class Embedded:
         return way(question, picture)
 
     def _is_true(self, question: IsTrue, picture: Picture) -> Answer:
-        pixels = self._one_thing(picture)
-        if pixels is not None:
+        pixels, claim = self._one_thing(picture), claim_of(question.claim, self._clip.parts)
+        of_a_photograph = pixels is not None and picture.thing is None and picture.look.part is None
+        # What is said of a number of things is said of a bench, and that takes depth.
+        if pixels is not None and not (of_a_photograph and claim is not None and claim.number != 1):
             return self._said_of(pixels, question.claim, question.wording)
-        bench, claim = self._bench(picture.frame), claim_of(question.claim, self._clip.parts)
+        bench = self._bench(picture.frame)
         if claim is None:
             raise Unsupported(
                 "of a whole frame the shipped model can say what is there and how many; ask about one thing, or "
@@ -232,11 +234,14 @@ class Embedded:
         return Caption(scene_in_words(bench.things.kinds[rows] if rows else np.zeros((0, len(KINDS) + 1))))
 
     def _one_thing(self, picture: Picture) -> Any:
-        """(S, S, 3) cut-out of the only thing that is shown; None where a frame or a box shows several, or none."""
+        """(S, S, 3) cut-out of the only thing that is shown; None where a frame or a box shows several, or none.
+
+        A picture of no camera that measures depth is taken for a photograph of one thing.
+        """
         if picture.thing is not None:
             return picture.pixels(self._clip.size)
         if picture.look.part is None:
-            return None
+            return None if picture.frame.depth_m.any() else picture.pixels(self._clip.size)
         bench = self._bench(picture.frame)
         rows = bench.within(picture.at)
         return bench.things.pixels[rows[0]] if len(rows) == 1 else None
