@@ -316,7 +316,7 @@ def test_a_bench_is_sorted_over_topics_and_actions(tmp_path, clock):
     assert result.unverified_motions == 0 and result.safe
 
 
-@pytest.mark.parametrize("name", ["ros_workbench", "realsense_moveit"])
+@pytest.mark.parametrize("name", ["ros_workbench", "ros_realsense"])
 def test_configurations_for_robots_can_be_read(name):
     chosen = settings.load(share_dir("config") / f"{name}.yaml")
     assert "overhead" in chosen.ros.cameras and chosen.bench.zones

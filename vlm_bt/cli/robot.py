@@ -108,7 +108,7 @@ def up(
         str | None, typer.Option(help="Who answers: 'ros', 'scripted', 'scripted:FILE', 'silent'.")
     ] = None,
     camera_serial: Annotated[str | None, typer.Option(help="Of the RealSense.")] = None,
-    moveit: Annotated[str | None, typer.Option(help="MoveIt of the arm: 'PACKAGE FILE.launch.py'.")] = None,
+    controllers: Annotated[str | None, typer.Option(help="ros2_control of the arm: 'PACKAGE FILE.launch.py'.")] = None,
     rate_hz: Annotated[float | None, typer.Option(min=0, help="Looks a second of the vision node.")] = None,
     dry: Annotated[bool, typer.Option("--dry", help="Only say what would be started.")] = False,
 ) -> None:
@@ -131,7 +131,7 @@ def up(
         "seed": "" if seed is None else str(seed),
         "human": human,
         "camera_serial": camera_serial,
-        "moveit": moveit,
+        "controllers": controllers,
         "rate_hz": "" if rate_hz is None else str(rate_hz),
     }
     processes = _processes(setup, {name: str(value) for name, value in given.items() if value})

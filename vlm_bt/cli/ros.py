@@ -146,6 +146,36 @@ def sim(
     raise typer.Exit(code)
 
 
+@app.command("trajectory-arm")
+def trajectory_arm(
+    ros_args: RosArgs = None,
+    config: Annotated[Path | None, typer.Option(help="Default: config/ros_realsense.yaml.")] = None,
+    set_: SetTexts = None,
+    namespace: Namespace = "",
+) -> None:
+    """Serve an arm of ros2_control: its trajectory and gripper controllers behind the actions MoveArm and Grip.
+
+    Knows the kinematics of the arms that `arm.robot` names, and nothing of what stands around them.
+
+    \b
+    vlm-bt ros trajectory-arm --config my_robot.yaml
+    """
+    require_ros()
+    from vlm_bt.places import share_dir
+    from vlm_bt.ros import trajectory_arm as served
+
+    settings = chosen_settings(config or share_dir("config") / "ros_realsense.yaml", set_)
+    with until_stopped() as stopped:
+        code = served.main(
+            settings,
+            stop=stopped,
+            namespace=namespace,
+            ros_args=tuple(ros_args or ()),
+            ready=lambda: typer.echo("the arm is served"),
+        )
+    raise typer.Exit(code)
+
+
 def require_ros() -> None:
     """Raises: ConfigError: rclpy or the interfaces are missing, and how to get them."""
     import importlib.util

@@ -1,7 +1,7 @@
 """The `Arm` port on a robot: picks and places as sequences of the actions MoveArm and Grip, and nothing else.
 
 So the executive runs where no message package of MoveIt or of a gripper is installed; what serves the actions is a
-node of its own (`moveit_arm`, `trajectory_arm`, or the simulation).
+node of its own (`trajectory_arm`, the simulation, or one of yours).
 """
 
 from __future__ import annotations

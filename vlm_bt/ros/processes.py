@@ -62,7 +62,7 @@ ARGUMENTS: Mapping[str, Argument] = {
     "seed": Argument("7", "Draws the simulated bench."),
     "human": Argument("", "Who answers: scripted, silent, or nobody here (empty): a program or person on the robot."),
     "camera_serial": Argument("", "Serial number of the RealSense; empty: the only one there is."),
-    "moveit": Argument("", "MoveIt of your arm: 'PACKAGE FILE.launch.py'. Empty: it runs already."),
+    "controllers": Argument("", "ros2_control of your arm: 'PACKAGE FILE.launch.py'. Empty: it runs already."),
     "rate_hz": Argument("1.0", "Looks a second of the continuous scene understanding; 0: only what is asked."),
 }
 
@@ -173,12 +173,17 @@ def _workbench(given: Mapping[str, str]) -> tuple[Process, ...]:
 def _realsense(given: Mapping[str, str]) -> tuple[Process, ...]:
     serial = [f"serial_no:=_{given['camera_serial']}"] if given["camera_serial"] else []
     camera = ("ros2", "launch", "realsense2_camera", "rs_launch.py", "align_depth.enable:=true", "enable_sync:=true")
-    moveit = shlex.split(given["moveit"])
-    arm = (Process("moveit", ("ros2", "launch", *moveit)),) if moveit else ()
+    controllers = shlex.split(given["controllers"])
+    arm = (Process("controllers", ("ros2", "launch", *controllers)),) if controllers else ()
     return (
         Process("camera", (*camera, *serial), end="again"),
         *arm,
-        Process("arm", _ours("moveit_arm", given=given), needs=tuple(p.name for p in arm), end="again"),
+        Process(
+            "arm",
+            _ours("trajectory-arm", given=given, takes=("config",)),
+            needs=tuple(p.name for p in arm),
+            end="again",
+        ),
         _guardian(given, "arm"),
         Process("vision", _ours("vision", given=given), needs=("camera",), end="again"),
         _missions(given, "camera", "arm", "guardian", human=given["human"]),
@@ -230,8 +235,8 @@ SETUPS: Mapping[str, Setup] = {
         ),
         Setup(
             "realsense",
-            "A RealSense, MoveIt's arm, missions, vision and guardian.",
-            (*_OF_MISSIONS, "camera_serial", "moveit"),
+            "A RealSense, an arm of ros2_control, missions, vision and guardian.",
+            (*_OF_MISSIONS, "camera_serial", "controllers"),
             _realsense,
             "ros_realsense.yaml",
         ),

@@ -1,7 +1,7 @@
 """Serves MoveArm and Grip with an arm that follows joint trajectories: ros2_control, or what speaks its actions.
 
 The ways are planned with our own kinematics, which knows the arms of `arm.robot` (the built-in one and the Panda) and
-nothing of what lies around. An arm of another kind, or one among obstacles, wants `moveit_arm`.
+nothing of what lies around: for an arm of another kind, or one among obstacles, MoveArm and Grip want a node of yours.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from vlm_bt.ros.goal import ActionPort
 from vlm_bt.ros.messages import pose_message
 from vlm_bt.ros.motions import EMPTY_WIDTH_M
 from vlm_bt.ros.pictures import header
+from vlm_bt.ros.runtime import Runtime
 from vlm_bt.ros.ways import Ways
 from vlm_bt.settings import Settings
 from vlm_bt.simulation.kinematics import Joints, Kinematics
@@ -277,3 +279,26 @@ def _fit(count: int, joints: tuple[str, ...], named: dict[str, tuple[float, ...]
 def _duration(seconds: float) -> Duration:
     whole = int(seconds)
     return Duration(sec=whole, nanosec=round((seconds - whole) * 1e9))
+
+
+def main(
+    settings: Settings,
+    *,
+    stop: threading.Event,
+    namespace: str = "",
+    ros_args: tuple[str, ...] = (),
+    ready: Callable[[], None] = lambda: None,
+) -> int:
+    """Serve the arm until `stop` is set; `ready` is called when it is served. The exit code.
+
+    Raises:
+        ConfigError: control_msgs is not installed, or the joints do not fit the robot.
+    """
+    with Runtime(list(ros_args), threads=8) as runtime:
+        arm = TrajectoryArm(runtime.node("trajectory_arm", namespace=namespace), settings)
+        try:
+            ready()
+            stop.wait()
+        finally:
+            arm.close()
+    return 0
