@@ -31,9 +31,13 @@ def measure_vision(plan: Plan, say: Say) -> Sequence[Figure]:
     """Processes and ticks first, while nothing heavy is loaded here; then the models."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        figures = _faults(plan, folder, say) + _ticks(plan, folder, say) + _cache(plan, folder, say)
-        figures += _views(plan, say)
-        figures += _models(plan, folder, say)
+        figures: list[Figure] = []
+        for part in (_faults, _ticks, _cache, _views, _models):
+            measured = part(plan, folder, say)
+            # Told at once: the whole takes long, and what was measured must survive an interruption.
+            for figure in measured:
+                say(f"  {figure.name}: {figure.value:g} {figure.unit}".rstrip())
+            figures += measured
     return figures
 
 
@@ -91,7 +95,7 @@ def _cache(plan: Plan, folder: Path, say: Say) -> list[Figure]:
     ]
 
 
-def _views(plan: Plan, say: Say) -> list[Figure]:
+def _views(plan: Plan, folder: Path, say: Say) -> list[Figure]:
     first = FIRST_BENCH + BENCHES * plan.seed
     tally = judged(range(first, first + (2 if plan.quick else BENCHES)))
     say(f"views: {tally}")
