@@ -24,6 +24,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         missing["ros"] = "no rclpy in this Python: run scripts/test, or pytest in .venv-ros (scripts/ros_interfaces)"
     if not _has_gpu():
         missing["gpu"] = "no NVIDIA GPU: nvidia-smi lists none"
+    if "VLM_BT_MODELS" not in os.environ:
+        missing["weights"] = "no real weights: VLM_BT_MODELS=my_models.yaml scripts/test -m weights (docs/03-models.md)"
     if "VLM_BT_HARDWARE" not in os.environ:
         missing["hardware"] = "no hardware: connect what the test names and set VLM_BT_HARDWARE=1"
     for item in items:

@@ -36,5 +36,6 @@ def _rows(models: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str, M
         yield "ViT-B/32", f"float32, {runtime}", {**clip, "runtime": runtime}, "choose", choices
     for dtype in ("float32", "bfloat16"):
         yield "SmolVLM-256M", dtype, {**chat, "dtype": dtype}, "is_true", claims
-    for quantisation in ("bitsandbytes-8bit", "torchao-int8"):
+    yield "SmolVLM-256M", "float32, eager", {**chat, "attention": "eager"}, "is_true", claims
+    for quantisation in ("bitsandbytes-8bit", "bitsandbytes-4bit", "torchao-int8"):
         yield "SmolVLM-256M", quantisation, {**chat, "quantisation": quantisation}, "is_true", claims
