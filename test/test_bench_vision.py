@@ -7,7 +7,7 @@ import pytest
 from stand_in import PICTURE, written
 
 from vlm_bt.bench import BENCHES, vision, vision_faults, vision_speed, vision_views
-from vlm_bt.bench.asking import Desk, WallClock, frame_of
+from vlm_bt.bench.asking import Desk, frame_of
 from vlm_bt.bench.form import Plan
 from vlm_bt.bench.holdings import Holdings
 from vlm_bt.bench.vision_ticks import ticked, worst_ms
@@ -145,12 +145,3 @@ def test_asking_keeps_its_terms(tmp_path):
         desk.timed(IsTrue((Look(desk.show(PICTURE)),), "x"))
         ASKER.reset(token)
         assert [row["skill"] for row in desk.service.metrics.plain()] == ["me"]
-
-
-def test_a_wall_clock_makes_nothing_up():
-    clock = WallClock(0.01)
-    clock._began_s -= 1.0
-    clock.advance()
-    began = clock.tick
-    clock.advance()
-    assert clock.tick == began + 1 and clock.now_s == pytest.approx(0.02)

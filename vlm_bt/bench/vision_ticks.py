@@ -106,8 +106,8 @@ def ticked(ticks: int, folder: Path, asks: bool = True) -> Ticked:
         root = py_trees.composites.Parallel("look", py_trees.common.ParallelPolicy.SuccessOnAll())
         for name in ("mission", "chatter"):
             root.add_child(Asks(name, desk, found, pictures, each_tick=name == "chatter", asks=asks))
-        executive = Executive(root, clock, cast(VerifiedArm, NoArm()), time_limit_s=ticks * PERIOD_S)
-        executive.run()
+        executive = Executive(root, clock, cast(VerifiedArm, NoArm()))
+        executive.run(lambda snapshot: executive.abort("measured") if snapshot.tick >= ticks else None)
         found.tick_s = executive.tick_s
     return found
 
