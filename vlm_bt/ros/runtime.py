@@ -7,18 +7,16 @@ record are touched by one thread alone, and a slow callback never holds up a tic
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 import rclpy
 from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-END_WITHIN_S = 5.0
+from vlm_bt.ros.threads import Threads
 
 
 class Inbox:
@@ -47,10 +45,9 @@ class Runtime:
     def __init__(self, arguments: list[str] | None = None, threads: int = 4, domain: int | None = None) -> None:
         self.context = Context()
         rclpy.init(args=arguments or [], context=self.context, domain_id=domain)
-        self._executor = MultiThreadedExecutor(threads, context=self.context)
+        self._executor = Threads(threads, self.context)
         self._nodes: list[Node] = []
-        self._thread = threading.Thread(target=self._spin, name="vlm_bt-ros", daemon=True)
-        self._thread.start()
+        self._executor.start()
 
     def node(self, name: str, *, namespace: str = "", sim_time: bool = False) -> Node:
         """A node that is spun until the runtime is closed."""
@@ -68,27 +65,16 @@ class Runtime:
         """Idempotent."""
         if not self.context.ok() and not self._nodes:
             return
-        self._executor.shutdown(timeout_sec=END_WITHIN_S)
+        self._executor.shutdown()
         for node in self._nodes:
             with contextlib.suppress(Exception):
                 node.destroy_node()
         self._nodes.clear()
         if self.context.ok():
             rclpy.shutdown(context=self.context)
-        self._thread.join(END_WITHIN_S)
 
     def __enter__(self) -> Runtime:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _spin(self) -> None:
-        try:
-            self._executor.spin()
-        except ExternalShutdownException:
-            pass
-        except Exception:
-            # Jazzy lets `context is not valid` escape now and then while it shuts down; anything else is a bug.
-            if self.context.ok():
-                raise
