@@ -14,7 +14,8 @@ from vlm_bt.simulation.tools import HELD_OUT
 from vlm_bt.training.data import Label
 from vlm_bt.training.head import HeadPlan, train
 from vlm_bt.training.head_report import calibration_error, is_true_caption
-from vlm_bt.training.questions import HELD_OUT_PAIRS, Questions, handles_of, is_held_out
+from vlm_bt.training.held_out import HELD_OUT_PAIRS
+from vlm_bt.training.questions import Questions, handles_of, is_held_out
 from vlm_bt.vision.asking_words import NONE_OF_THESE, caption_of, choice_prompt, indefinite
 from vlm_bt.vision.backends.question_head import HeadShape, QuestionHead, Words, load_head, own_question_only
 

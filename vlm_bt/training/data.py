@@ -80,10 +80,15 @@ class Posing:
         things: (name, tool model, source) of every thing on it.
         seed: Of bench picture and noise.
         scenario: Whose bench, light and camera it has; one that can be lit anew if not given.
+        furnish: Puts more into the scene (a MuJoCo spec) before it is compiled.
     """
 
     def __init__(
-        self, things: Sequence[tuple[str, ToolModel, str]], seed: int, scenario: Scenario | None = None
+        self,
+        things: Sequence[tuple[str, ToolModel, str]],
+        seed: int,
+        scenario: Scenario | None = None,
+        furnish: Callable[[Any], None] | None = None,
     ) -> None:
         import mujoco
 
@@ -96,12 +101,14 @@ class Posing:
         spec = build_scene(bare, arm=False, person=False, all_benches=scenario is None)
         for index, (name, tool, _) in enumerate(self.things):
             add_thing(spec, name, tool, *parked_pose(index))
+        if furnish is not None:
+            furnish(spec)
         self.model = spec.compile()
         self.data = mujoco.MjData(self.model)
-        self._camera = self.model.camera("overhead").id
-        self._home = self.model.cam_pos[self._camera].copy(), self.model.cam_quat[self._camera].copy()
+        camera = self.model.camera("overhead").id
+        self._home = self.model.cam_pos[camera].copy(), self.model.cam_quat[camera].copy()
         self._source = {self.model.body(name).id: (source, tool) for name, tool, source in self.things}
-        self._renderer = Renderer(self.model)
+        self.renderer = Renderer(self.model)
         self._step = 0
 
     def lay_out(self, rng: np.random.Generator, shown: int) -> None:
@@ -109,7 +116,7 @@ class Posing:
         from vlm_bt.simulation.scene import apply_look
 
         apply_look(self.model, rng)
-        self._sway(rng)
+        hang_off(self.model, "overhead", *self._home, rng)
         taken = containers_outlines()
         chosen = {int(i) for i in rng.permutation(len(self.things))[:shown]}
         in_bin = 0
@@ -120,12 +127,21 @@ class Posing:
             elif index in chosen:
                 place = free_place(tool, taken, rng)
             self._put(name, tool, index, place)
-        self._mujoco.mj_forward(self.model, self.data)
+        self.update()
+
+    def put(self, name: str, position: Sequence[float], quaternion: Sequence[float]) -> None:
+        """Put one thing where it is to lie; shown once the scene is brought up to date."""
+        address = self.model.joint(f"{name}_free").qposadr[0]
+        self.data.qpos[address : address + 7] = (*position, *quaternion)
 
     def set_out(self, places: Sequence[tuple[float, float, float, float] | None]) -> None:
         """Lay every thing at its given (x, y, floor, yaw), metres and radians in the base frame, or away."""
         for index, ((name, tool, _), place) in enumerate(zip(self.things, places, strict=True)):
             self._put(name, tool, index, place)
+        self.update()
+
+    def update(self) -> None:
+        """Bring the scene up to date with where things were put."""
         self._mujoco.mj_forward(self.model, self.data)
 
     def look(self) -> tuple[Frame, NDArray[np.int32]]:
@@ -135,8 +151,8 @@ class Posing:
 
         self._step += 1
         key = (self._seed, "overhead", self._step)
-        rgb, depth = self._renderer.render(self.data, "overhead")
-        bodies = self._renderer.segmentation(self.data, "overhead")
+        rgb, depth = self.renderer.render(self.data, "overhead")
+        bodies = self.renderer.segmentation(self.data, "overhead")
         lens, pose = intrinsics_of(self.model, "overhead"), believed_pose(self.model, self.data, "overhead")
         frame = Frame(
             f"overhead-{self._step}", "overhead", noisy_colour(rgb, key), noisy_depth(depth, key), lens, pose, 0.0
@@ -149,26 +165,30 @@ class Posing:
         return labelled_crops(frame, bodies, self._source, variants)
 
     def close(self) -> None:
-        self._renderer.close()
+        self.renderer.close()
 
     def _put(self, name: str, tool: ToolModel, index: int, place: tuple[float, float, float, float] | None) -> None:
-        address = self.model.joint(f"{name}_free").qposadr[0]
         position, quaternion = self._parked(index)
         if place is not None:
             x, y, floor, yaw = place
             position = (x, y, floor + tool.half_height_m + 0.0003)
             quaternion = (math.cos(yaw / 2), 0.0, 0.0, math.sin(yaw / 2))
-        self.data.qpos[address : address + 7] = (*position, *quaternion)
+        self.put(name, position, quaternion)
 
-    def _sway(self, rng: np.random.Generator) -> None:
-        """The real camera hangs up to 5 mm and 0.3 degrees off."""
-        turn, turned = np.zeros(4), np.zeros(4)
-        axis = rng.normal(size=3)
-        self._mujoco.mju_axisAngle2Quat(turn, axis / np.linalg.norm(axis), math.radians(0.3) * rng.uniform())
-        self._mujoco.mju_mulQuat(turned, turn, self._home[1])
-        shift = rng.normal(size=3)
-        self.model.cam_quat[self._camera] = turned
-        self.model.cam_pos[self._camera] = self._home[0] + 0.005 * rng.uniform() * shift / np.linalg.norm(shift)
+
+def hang_off(
+    model: Any, camera: str, position: Sequence[float], quaternion: Sequence[float], rng: np.random.Generator
+) -> None:
+    """Hang a camera up to 5 mm and 0.3 degrees off where it is said to hang, as a real one does."""
+    import mujoco
+
+    turn, turned = np.zeros(4), np.zeros(4)
+    axis = rng.normal(size=3)
+    mujoco.mju_axisAngle2Quat(turn, axis / np.linalg.norm(axis), math.radians(0.3) * rng.uniform())
+    mujoco.mju_mulQuat(turned, turn, np.asarray(quaternion, float))
+    shift, index = rng.normal(size=3), model.camera(camera).id
+    model.cam_quat[index] = turned
+    model.cam_pos[index] = np.asarray(position, float) + 0.005 * rng.uniform() * shift / np.linalg.norm(shift)
 
 
 def labelled_crops(

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from vlm_bt.training import evaluate
 from vlm_bt.training.data import Label, read
-from vlm_bt.training.questions import HELD_OUT_PAIRS, Drawn, Questions, is_held_out
+from vlm_bt.training.held_out import HELD_OUT_PAIRS
+from vlm_bt.training.questions import Drawn, Questions, is_held_out
 from vlm_bt.vision.asking_words import NONE_OF_THESE, choice_prompt
 from vlm_bt.vision.backends.bench_things import Things
 from vlm_bt.vision.backends.embedded_clip import EmbeddedClip

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vlm_bt.training.data import Label
+from vlm_bt.training.held_out import HELD_OUT_PAIRS, is_pair_held_out
 from vlm_bt.vision.asking_words import (
     CAPTION_QUESTION,
     NONE_OF_THESE,
@@ -24,18 +25,6 @@ from vlm_bt.vision.asking_words import (
 )
 from vlm_bt.vision.vocabulary import KINDS, OTHER
 from vlm_bt.vision.words import ABSENT, CATEGORIES, COLOUR_WORDS, GENERIC, HANDLED, NO_COLOURS, SYNONYMS
-
-HELD_OUT_PAIRS: tuple[tuple[str, str], ...] = (
-    ("red", "Phillips screwdriver"),
-    ("purple", "flat screwdriver"),
-    ("blue", "pliers"),
-    ("green", "needle-nose pliers"),
-    ("orange", "hammer"),
-    ("yellow", "tape measure"),
-    ("brass", "screw"),
-    ("blue", "adjustable wrench"),
-)
-"""Never shown to the head in training and never named to it: what it says of them, it has put together itself."""
 
 _FAMILIES: tuple[tuple[str, ...], ...] = (
     ("adjustable wrench", "combination wrench"),
@@ -76,7 +65,7 @@ class Drawn:
 
 def is_held_out(label: Label) -> bool:
     """Whether the crop shows a pair of colour and kind that is kept out of training."""
-    return (label.colour, label.source) in HELD_OUT_PAIRS
+    return is_pair_held_out(label.colour, label.source)
 
 
 class Questions:
