@@ -14,6 +14,7 @@ from vlm_bt.simulation.tools import HELD_OUT
 from vlm_bt.training import data, evaluate
 from vlm_bt.training.captions import ABSENT, CATEGORIES, SYNONYMS, Caption, Captions, matches
 from vlm_bt.training.data import FRAGMENT, SEVERAL
+from vlm_bt.training.held_out import HELD_OUT_PAIRS
 from vlm_bt.training.odd_tools import composite_tool
 from vlm_bt.vision.vocabulary import KINDS, PROMPTS
 from vlm_bt.vision.weights import CONTENT, verify, write_manifest
@@ -37,6 +38,15 @@ def test_no_training_bench_carries_what_is_held_out() -> None:
         assert {source for _, _, source in things} == {*KINDS, data.ODD}
         for _, tool, source in things:
             assert source != data.ODD or not resembles_held_out(tool.parts)
+            assert (tool.colour, source) not in HELD_OUT_PAIRS
+
+
+def test_no_sentence_names_a_held_out_pair() -> None:
+    colours = tuple(sorted({colour for colour, _ in HELD_OUT_PAIRS}))
+    captions = Captions(colours, ("two handles",), np.random.default_rng(0)).draw_many(6000)
+    coloured = [(colours[c.colour], KINDS[c.kinds[0]]) for c in captions if c.colour is not None and len(c.kinds) == 1]
+    assert len(coloured) > 500
+    assert not set(coloured) & set(HELD_OUT_PAIRS)
 
 
 def test_composites_are_the_same_for_the_same_seed_and_never_a_held_out_kind() -> None:

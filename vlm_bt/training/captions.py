@@ -1,6 +1,7 @@
 """Sentences for training: what may be said of a crop, and of which crops each sentence is true.
 
-Kinds held out of training are never named here: neither they nor words for them.
+Kinds held out of training are never named here: neither they nor words for them. Nor are held-out pairs of colour and
+kind: no crop shows one, so the sentence would only be learnt as never true.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vlm_bt.training.held_out import is_pair_held_out
 from vlm_bt.vision.vocabulary import KINDS, PROMPTS
 from vlm_bt.vision.words import ABSENT, CATEGORIES, GENERIC, SYNONYMS
 
@@ -56,6 +58,8 @@ class Captions:
             return Caption(self._dressed(self._pick(ABSENT)), never=True)
         noun, kinds = self._noun()
         colour = int(self._rng.integers(len(self._colours))) if self._rng.random() < (0.45 if kinds else 0.5) else None
+        if colour is not None and kinds and all(is_pair_held_out(self._colours[colour], KINDS[kind]) for kind in kinds):
+            colour = None
         part = None
         if self._parts and (self._rng.random() < (0.15 if kinds else 0.6) or (not kinds and colour is None)):
             part = int(self._rng.integers(len(self._parts)))

@@ -25,6 +25,7 @@ from vlm_bt.simulation.odd_tools import odd_tool
 from vlm_bt.simulation.outlines import ToolModel
 from vlm_bt.simulation.scenario import ZONES, Scenario
 from vlm_bt.simulation.tools import HELD_OUT, make_tool
+from vlm_bt.training.held_out import is_pair_held_out
 from vlm_bt.training.odd_tools import composite_tool
 from vlm_bt.types import Frame
 from vlm_bt.vision.vocabulary import KINDS
@@ -265,18 +266,24 @@ def _corners(x: tuple[float, float], y: tuple[float, float]) -> list[tuple[float
 
 
 def training_things(rng: np.random.Generator) -> list[tuple[str, ToolModel, str]]:
-    """What lies on one training bench: every kind that may be named, and odd things."""
+    """What lies on one training bench: every kind that may be named, in no held-out colour, and odd things."""
     things: list[tuple[str, ToolModel, str]] = []
     for kind, count in _MIX.items():
         for _ in range(count):
-            things.append(
-                (f"thing_{len(things)}", make_tool(kind, int(rng.integers(1 << 30)), float(rng.uniform())), kind)
-            )
+            things.append((f"thing_{len(things)}", _shown_tool(kind, rng), kind))
     for _ in range(_ODD_THINGS):
         seed = int(rng.integers(1 << 30))
         tool = composite_tool(seed) if rng.random() < 0.65 else odd_tool(np.random.default_rng(seed))
         things.append((f"thing_{len(things)}", tool, ODD))
     return things
+
+
+def _shown_tool(kind: str, rng: np.random.Generator) -> ToolModel:
+    """A tool whose pair of colour and kind is not held out."""
+    while True:
+        tool = make_tool(kind, int(rng.integers(1 << 30)), float(rng.uniform()))
+        if not is_pair_held_out(tool.colour, kind):
+            return tool
 
 
 def write_shard(path: Path, seed: int, poses: int, shown: int = _SHOWN) -> int:
