@@ -54,7 +54,7 @@ def asked(request: pytest.FixtureRequest, bench: tuple[Frame, dict[str, Box]]) -
     """One model of the configuration alone, with the bench to look at."""
     vision = settings.load(Path(PATH)).vision
     alone = VisionSettings(models={request.param: vision.models[request.param]}, offline=vision.offline)
-    eyes = Eyes(alone, containers=[zone for zone in ZONES if zone.container])
+    eyes = Eyes(alone, zones=ZONES)
     eyes.service.wait_ready()
     yield eyes, eyes.show(bench[0].rgb, bench[0].depth_m)
     eyes.close()

@@ -76,10 +76,9 @@ class Mission:
             self.recorder.onlooker = onlooker
         self._record_start(settings, source, seed, inputs)
         self.human = site.person(human, self.recorder, self._question_picture)
-        containers = [zone for zone in zones.values() if zone.container]
         self._owns_vision = vision is None
         self.vision = vision or VisionService(
-            settings.vision, containers, self.frames, self.clock, self.recorder, lockstep=site.lockstep
+            settings.vision, tuple(zones.values()), self.frames, self.clock, self.recorder, lockstep=site.lockstep
         )
         self.vision.begin_mission(self.clock, self.recorder)
         self.ledger = Ledger(self.clock, self.recorder, settings.mission.verdict_max_age_s)

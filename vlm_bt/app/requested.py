@@ -116,9 +116,9 @@ class Requested:
             self._vision.close()
         if self._frames is None:
             self._frames = FrameStore()
-        containers = [zone for zone in settings.zones().values() if zone.container]
         clock = LockstepClock(settings.mission.tick_s)
-        self._vision = VisionService(settings.vision, containers, self._frames, clock, _Nobody(), lockstep=lockstep)
+        zones = tuple(settings.zones().values())
+        self._vision = VisionService(settings.vision, zones, self._frames, clock, _Nobody(), lockstep=lockstep)
         self._kept_for = depends
         return self._vision
 

@@ -47,12 +47,12 @@ class Eyes:
         ready: What each model says of itself.
     """
 
-    def __init__(self, vision: VisionSettings, containers: Sequence[Zone]) -> None:
+    def __init__(self, vision: VisionSettings, zones: Sequence[Zone]) -> None:
         self._frames = FrameStore()
         self._heard = _Heard()
         self._clock = LockstepClock(TICK_S, realtime=True)
         self._patience_s = sum(model.patience_s + model.start_within_s for model in vision.models.values())
-        self._service = VisionService(vision, list(containers), self._frames, self._clock, self._heard, lockstep=False)
+        self._service = VisionService(vision, zones, self._frames, self._clock, self._heard, lockstep=False)
         self._clock.connect((self._service.settle,), lambda: False)
         self.ready: Mapping[str, Ready] = {}
 
@@ -91,9 +91,9 @@ class Eyes:
 
 
 @contextlib.contextmanager
-def opened(vision: VisionSettings, containers: Sequence[Zone] = ()) -> Iterator[Eyes]:
+def opened(vision: VisionSettings, zones: Sequence[Zone] = ()) -> Iterator[Eyes]:
     """Start the processes of these models and wait until they are up; end them afterwards."""
-    eyes = Eyes(vision, containers)
+    eyes = Eyes(vision, zones)
     try:
         eyes.wait_ready()
         yield eyes

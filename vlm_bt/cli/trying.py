@@ -55,8 +55,8 @@ def try_(
     depth_m = read_depth(depth, (rgb.shape[0], rgb.shape[1])) if depth is not None else None
     chosen = settings.load(config)
     route = (model,) if model is not None else chosen.vision.route_of(name_of(asked))
-    containers = [zone for zone in chosen.zones().values() if zone.container]
-    with opened(only(chosen.vision, route), containers) as eyes:
+    zones = tuple(chosen.zones().values())
+    with opened(only(chosen.vision, route), zones) as eyes:
         frame_id = eyes.show(rgb, depth_m)
         if depth_m is not None:
             eyes.ask(Segment(frame_id))

@@ -87,8 +87,8 @@ class EnquiryDesk:
         stamps = Stamps(node, self.clock)
         self.eyes = open_eyes(node, settings.ros, stamps)
         self.camera = RosCamera(self.eyes, self.frames, stamps, self._inbox)
-        containers = [zone for zone in settings.zones().values() if zone.container]
-        self.vision = VisionService(settings.vision, containers, self.frames, self.clock, _NoRecord(), lockstep=False)
+        zones = tuple(settings.zones().values())
+        self.vision = VisionService(settings.vision, zones, self.frames, self.clock, _NoRecord(), lockstep=False)
         self._report = report
         self._places = threading.BoundedSemaphore(scene.at_once)
         self._at_once = scene.at_once

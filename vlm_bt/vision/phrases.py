@@ -41,6 +41,12 @@ _NOT = re.compile(
     rf"^(?:(?:{_SUBJECT} is )?(?:not|anything but|something (?:other than|else than|but))|is {_SUBJECT} not)\s+"
 )
 _ON_IT = re.compile(r" (?:on|at) (?:it|this|that)$")
+_JOINS = re.compile(
+    r"\b(?:and|or|than|not|no|in|on|at|to|by|under|over|behind|front|beside|near|next|left|right|inside|outside|between|"
+    r"all|every|each|both|touching|above|below|moved?|fell|open|closed)\b"
+)
+"""Not in a name of things."""
+MOST_WORDS = 8
 _VERB = re.compile(r"\b(?:is|are|was|were|has|have|does|do|can|will|should)\b")
 
 
@@ -110,6 +116,15 @@ def phrase_of(text: str, parts: Sequence[str] = ()) -> Phrase:
     of_handle = rest == "handle" and (colour or never)
     free = free or bool(rest and not kinds and rest not in _THINGS and not of_handle)
     return Phrase(whole, kinds, colour, tuple(found), free, never)
+
+
+def is_noun(phrase: Phrase) -> bool:
+    """Whether a phrase names things and says nothing else of them: where a word is not known, what it says is judged by
+    comparing words with pictures, which only tells what things look like."""
+    noun = phrase.text.partition(" with ")[0]
+    return bool(noun) and not (
+        phrase.free and (_VERB.search(phrase.text) or _JOINS.search(noun) or len(phrase.text.split()) > MOST_WORDS)
+    )
 
 
 def denied(text: str) -> tuple[bool, str]:

@@ -83,7 +83,7 @@ class VisionService:
     """Sends questions to the processes that see and hands their answers out.
 
     Args:
-        containers: Zones with walls.
+        zones: Places by name: claims may name them, and those with walls are looked into.
         lockstep: Time is simulated: an answer arrives exactly its latency after its question, and the clock waits for
             it. Otherwise it arrives when it is there.
     """
@@ -91,7 +91,7 @@ class VisionService:
     def __init__(
         self,
         settings: VisionSettings,
-        containers: Sequence[Zone],
+        zones: Sequence[Zone],
         frames: FrameStore,
         clock: Clock,
         recorder: Recorder,
@@ -104,14 +104,15 @@ class VisionService:
         self._recorder = recorder
         self._lockstep = lockstep
         self._arrived = threading.Condition()
-        surroundings = Surroundings(tuple(containers), settings.offline)
+        containers = tuple(zone for zone in zones if zone.container)
+        surroundings = Surroundings(containers, settings.offline, tuple(zones))
         self.lanes: dict[str, Lane] = {
-            GEOMETRY: Lane(GEOMETRY, OpenGeometry(tuple(containers)), self._arrived, patience_s=GEOMETRY_PATIENCE_S)
+            GEOMETRY: Lane(GEOMETRY, OpenGeometry(containers), self._arrived, patience_s=GEOMETRY_PATIENCE_S)
         }
         for name, model in settings.models.items():
             self.lanes[name] = Lane(
                 name,
-                OpenDesk(model, surroundings, settings.cache, lockstep),
+                OpenDesk(model, surroundings, settings.cache, lockstep, name),
                 self._arrived,
                 threads=model.threads,
                 patience_s=model.patience_s,
@@ -127,6 +128,7 @@ class VisionService:
         self._pinned: dict[int, tuple[str, ...]] = {}
         self._unanswered: dict[int, str] = {}
         self._given_up: set[str] = set()
+        self._told: set[tuple[str, str]] = set()
         self._closed = False
         self._cutouts: OrderedDict[str, tuple[bytes, ...]] = OrderedDict()
         self._count = 0
@@ -204,6 +206,7 @@ class VisionService:
         self.rest()
         self._clock, self._recorder = clock, recorder
         self._cutouts.clear()
+        self._told.clear()
         self.metrics = Metrics()
         self.model_queries, self.wait_s = 0, 0.0
 
@@ -408,6 +411,7 @@ class VisionService:
         if not self._sure(entry, reply.value) and self._ask_next(entry, tick):
             return
         self._leave(entry.number)
+        self._tell_uncalibrated(entry, reply.value)
         group = entry.group
         group.values[entry.index] = reply.value
         group.left -= 1
@@ -415,6 +419,13 @@ class VisionService:
             group.cost = (took_ms, reply)
         if group.left == 0:
             self._resolve(entry)
+
+    def _tell_uncalibrated(self, entry: _Open, value: Result) -> None:
+        """Write down once a mission why answers of a kind are never sure."""
+        why = value.uncalibrated if isinstance(value, (Answer, Counted)) else ""
+        if why and (entry.lane, why) not in self._told:
+            self._told.add((entry.lane, why))
+            self._recorder.write("event", {"what": "not calibrated", "model": entry.lane, "text": why})
 
     def _resolve(self, entry: _Open) -> None:
         group = entry.group
@@ -438,7 +449,7 @@ class VisionService:
         """Whether an answer needs no larger model. Geometry and the last model of a route always do."""
         if len(entry.route) == 1:
             return True
-        if isinstance(value, Answer) and value.calibrated:
+        if isinstance(value, (Answer, Counted)) and value.calibrated:
             return len(value.plausible) == 1
         least = self._settings.models[entry.lane].sure_above
         if isinstance(value, Answer):

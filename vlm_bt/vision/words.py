@@ -97,7 +97,7 @@ def colour_called(word: str) -> str:
 
 
 def _singular_forms(noun: str) -> tuple[str, ...]:
-    forms = [noun]
+    forms = [noun, re.sub(r"^(?:pairs of|pair of) ", "", noun)]
     if noun.endswith("es"):
         forms.append(noun[:-2])
     if noun.endswith("s"):

@@ -29,10 +29,12 @@ class Surroundings:
     Attributes:
         containers: Zones with walls, for models that take their proposals from depth.
         offline: Nothing may be fetched.
+        zones: All places that claims may name, containers among them.
     """
 
     containers: tuple[Zone, ...] = ()
     offline: bool = True
+    zones: tuple[Zone, ...] = ()
 
 
 def open_model(settings: ModelChoice | AnyModel, surroundings: Surroundings) -> VisionModel:

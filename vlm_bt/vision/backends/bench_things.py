@@ -102,11 +102,12 @@ class Things:
 
 @dataclass(eq=False)
 class Bench:
-    """Everything on the bench in one frame."""
+    """Everything on the bench in one frame. `pixel_m`: side of a pixel on the bench, metres."""
 
     frame: Frame
     regions: tuple[Region, ...]
     things: Things
+    pixel_m: float
 
     def within(self, box: Box) -> list[int]:
         """Rows of the things whose middle lies in the box, which may be that of the whole frame."""
@@ -132,7 +133,8 @@ def look_at_bench(frame: Frame, containers: Sequence[Zone], clip: EmbeddedClip) 
     pixels = np.empty((len(regions), clip.size, clip.size, 3), np.uint8)
     for row, region in enumerate(regions):
         pixels[row] = crop(frame, region, clip.size)
-    return Bench(frame, regions, Things(clip, pixels))
+    pixel_m = found.bench.pose_camera_in_base.position[2] / frame.intrinsics.fx
+    return Bench(frame, regions, Things(clip, pixels), pixel_m)
 
 
 def distribution(chances: Sequence[float]) -> Counts:

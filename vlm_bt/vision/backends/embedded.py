@@ -33,7 +33,8 @@ from vlm_bt.questions import (
 from vlm_bt.types import Answer, Frame
 from vlm_bt.vision.asking_words import HOW_MANY_HANDLES, TRUE_TEMPLATES
 from vlm_bt.vision.backends import Surroundings
-from vlm_bt.vision.backends.bench_things import Bench, Things, chance_of, distribution, look_at_bench
+from vlm_bt.vision.backends.bench_claims import Layout
+from vlm_bt.vision.backends.bench_things import Bench, Things, distribution, look_at_bench
 from vlm_bt.vision.backends.embedded_clip import EmbeddedClip, Floats, Pixels
 from vlm_bt.vision.backends.head_answers import HeadAnswers
 from vlm_bt.vision.backends.question_head import HEAD_FILE
@@ -41,6 +42,7 @@ from vlm_bt.vision.backends.thing_words import caption, scene_in_words
 from vlm_bt.vision.model import Asked, Unsupported
 from vlm_bt.vision.phrases import claim_of, denied, phrase_of
 from vlm_bt.vision.pictures import Picture
+from vlm_bt.vision.statements import statement_of
 from vlm_bt.vision.vocabulary import KINDS
 from vlm_bt.vision.words import kinds_called, plain
 from vlm_bt.vision_settings import EmbeddedModel
@@ -48,8 +50,6 @@ from vlm_bt.vision_settings import EmbeddedModel
 __all__ = ["Embedded", "EmbeddedClip"]
 
 KEPT_BENCHES = 2
-EMPTY_SURE = 0.99
-"""How sure depth is that a bench is empty, or that it is not."""
 _HANDLES = (("none", 0), ("one", 1), ("two", 2))
 
 
@@ -66,6 +66,7 @@ class Embedded:
     def __init__(self, settings: EmbeddedModel, surroundings: Surroundings) -> None:
         self._clip = EmbeddedClip(settings.weights, settings.threads)
         self._containers = surroundings.containers
+        self._zones = surroundings.zones or surroundings.containers
         directory = self._clip.directory
         has_head = settings.weights is None or (directory / HEAD_FILE).is_file()
         self._head = HeadAnswers(directory, self._clip) if has_head else None
@@ -147,18 +148,14 @@ class Embedded:
         # What is said of a number of things is said of a bench, and that takes depth.
         if pixels is not None and not (of_a_photograph and claim is not None and claim.number != 1):
             return self._said_of(pixels, question.claim, question.wording)
-        bench = self._bench(picture.frame)
-        if claim is None:
+        statement = statement_of(question.claim, self._clip.parts, self._zones)
+        if statement is None:
             raise Unsupported(
-                "of a whole frame the shipped model can say what is there and how many; ask about one thing, or "
-                "route is_true to a chat model"
+                "of a whole frame the shipped model can say what is there, how many, where and how things lie to each "
+                "other; ask about one thing, or route is_true to a chat model"
             )
-        rows = bench.within(picture.at)
-        if claim.phrase.text == "thing" and claim.number == 0:
-            chance = 1 - EMPTY_SURE if rows else EMPTY_SURE
-        else:
-            chance = chance_of(claim, bench.things.fit(claim.phrase)[rows].tolist())
-        return _yes_no(question.claim, chance)
+        bench = self._bench(picture.frame)
+        return _yes_no(question.claim, Layout(bench, bench.within(picture.at), self._zones).chance(statement))
 
     def _said_of(self, pixels: Pixels, claim: str, wording: int) -> Answer:
         """By the CLIP's heads for kind, colour and part where they know every word: for pairs of colour and kind that
