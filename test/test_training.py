@@ -41,6 +41,11 @@ def test_no_training_bench_carries_what_is_held_out() -> None:
             assert (tool.colour, source) not in HELD_OUT_PAIRS
 
 
+def test_every_colour_of_a_held_out_pair_is_shown_on_something_else() -> None:
+    things = [thing for seed in range(12) for thing in data.training_things(np.random.default_rng(seed))]
+    assert {colour for colour, _ in HELD_OUT_PAIRS} <= {tool.colour for _, tool, _ in things}
+
+
 def test_no_sentence_names_a_held_out_pair() -> None:
     colours = tuple(sorted({colour for colour, _ in HELD_OUT_PAIRS}))
     captions = Captions(colours, ("two handles",), np.random.default_rng(0)).draw_many(6000)

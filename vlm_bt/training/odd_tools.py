@@ -14,10 +14,11 @@ from shapely.geometry import Polygon
 
 from vlm_bt.simulation.odd_tools import resembles_held_out
 from vlm_bt.simulation.outlines import Paint, Sketch, ToolModel, bent, disc, rectangle, ring, turned_by, unary_union
-from vlm_bt.simulation.paints import BRIGHT, DARK, HANDLE_COLOURS, STEEL_SHADES
+from vlm_bt.simulation.paints import BRIGHT, DARK, HANDLE_COLOURS, SCREW_SHADES, STEEL_SHADES
 from vlm_bt.training.odd_parts import ENDS, HANDLES, REAL, Thing, add_shaft
 
 ODD_KIND = "odd"
+_BRASS_SHARE = 0.12
 
 
 def composite_tool(seed: int) -> ToolModel:
@@ -32,6 +33,10 @@ def composite_tool(seed: int) -> ToolModel:
 def _put_together(rng: np.random.Generator) -> ToolModel:
     colour = str(rng.choice(list(HANDLE_COLOURS)))
     grip = Paint(HANDLE_COLOURS[colour]).shaded(float(rng.uniform(0.85, 1.15)))
+    if rng.uniform() < _BRASS_SHARE:
+        # Of the known kinds only screws are of brass, and brass screws are held out: the colour is learnt here.
+        colour = "brass"
+        grip = Paint(SCREW_SHADES[colour], "steel").shaded(float(rng.uniform(0.85, 1.15)))
     steel = Paint(STEEL_SHADES[str(rng.choice(list(STEEL_SHADES)))], "steel").shaded(float(rng.uniform(0.85, 1.15)))
     thing = Thing(rng, Sketch(), colour, grip, steel, float(rng.uniform(45, 90)))
     choice = rng.uniform()
