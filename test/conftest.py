@@ -16,6 +16,15 @@ def _has_gpu() -> bool:
         return False
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Never in the domain of a robot, nor in that of another worker."""
+    given = os.environ.get("ROS_DOMAIN_ID") and not hasattr(config, "workerinput")
+    if importlib.util.find_spec("rclpy") is not None and not given:
+        from vlm_bt.ros.domain import free_domain
+
+        os.environ["ROS_DOMAIN_ID"] = str(free_domain())
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     missing = {}
     if "slow" not in config.option.markexpr:

@@ -24,8 +24,6 @@ from vlm_bt.ros.runtime import Runtime
 
 # Programs find each other within a quarter of a second; must stand before the first context is made.
 os.environ.update(environment(share_dir("config")))
-# Never in the domain of a robot, nor in that of another worker.
-os.environ.setdefault("ROS_DOMAIN_ID", str(60 + os.getpid() % 40))
 
 LATCHED = QoSProfile(depth=20, durability=DurabilityPolicy.TRANSIENT_LOCAL, reliability=ReliabilityPolicy.RELIABLE)
 SOON_S = 60.0

@@ -27,6 +27,8 @@ from vlm_bt.ros.runtime import Runtime
 pytestmark = [pytest.mark.ros, pytest.mark.timeout(240)]
 
 SMALL = ["simulation.kinds=[pliers, hammer]", "simulation.staged_events=false"]
+UNDOUBTED = ["simulation.kinds=[combination wrench, pliers]", "simulation.staged_events=false"]
+"""Things that the shipped model is sure of: nobody is asked before the arm moves, and nobody answers here."""
 START_S = 90.0
 
 
@@ -117,7 +119,7 @@ def test_a_mission_asked_for_from_another_process_runs_to_its_end_and_people_ans
 
 
 def test_a_mission_that_is_cancelled_in_mid_motion_stops_the_arm_and_closes_its_record(client):
-    handle = client.send(overrides=SMALL)
+    handle = client.send(overrides=UNDOUBTED)
     _running(client, motions=1)
     cancelled_s = time.monotonic()
     handle.cancel_goal_async()
@@ -262,7 +264,7 @@ def test_a_terminated_node_stops_the_arm_and_closes_its_record(started, tmp_path
         node = started()
         until(lambda: asking.state is not None, START_S, "the node")
         _active(asking)
-        asking.send(overrides=SMALL)
+        asking.send(overrides=UNDOUBTED)
         _running(asking, motions=1)
         node.process.send_signal(signal.SIGTERM)
         assert node.process.wait(30) == 0

@@ -102,6 +102,11 @@ class RosArm:
         return all(port.served for port in self._ports.values())
 
     @property
+    def rivals(self) -> list[str]:
+        """Actions that more than one node serves: an arm in a shared ROS domain, or a server that was started twice."""
+        return [port.name for port in self._ports.values() if port.servers > 1]
+
+    @property
     def state(self) -> ArmState:
         said = self._said
         if said is None:

@@ -36,6 +36,7 @@ class ActionPort:
     def __init__(self, node: Node, kind: Any, name: str) -> None:
         group = ReentrantCallbackGroup()
         self.name = name
+        self._node = node
         self._kind = kind
         self._send = node.create_client(kind.Impl.SendGoalService, f"{name}/_action/send_goal", callback_group=group)
         self._get = node.create_client(kind.Impl.GetResultService, f"{name}/_action/get_result", callback_group=group)
@@ -45,6 +46,11 @@ class ActionPort:
     def served(self) -> bool:
         """Whether somebody serves the action now."""
         return bool(self._send.service_is_ready() and self._get.service_is_ready() and self._cancel.service_is_ready())
+
+    @property
+    def servers(self) -> int:
+        """How many nodes serve it. One that was killed counts until its absence is noticed, some seconds later."""
+        return int(self._node.count_publishers(f"{self.name}/_action/status"))
 
     def send(self, goal_id: UUID, goal: Any) -> Any:
         """The future resolves to a response with `accepted`."""
@@ -165,7 +171,7 @@ class Goal:
         if response.status == GoalStatus.STATUS_UNKNOWN:
             # Nobody knows what the goal does by now: it must not go on.
             self._port.cancel(self._id)
-            self._end(Outcome("arm_fault", f"{self._what}: the server of {self._port.name} does not know the goal"))
+            self._end(Outcome("arm_fault", f"{self._what}: {self._stranger()}"))
             return
         self.result = response.result
         said, succeeded = response.result.outcome, response.status == GoalStatus.STATUS_SUCCEEDED
@@ -181,6 +187,13 @@ class Goal:
             self._end(Outcome("cancelled", f"{self._what}: {said.detail or 'somebody else cancelled it'}"))
         else:
             self._end(_outcome(said.reason, f"{self._what}: {said.detail or said.reason or 'aborted'}"))
+
+    def _stranger(self) -> str:
+        """Who it is that does not know a goal which was accepted. Every server of a name answers what one is asked."""
+        name, servers = self._port.name, self._port.servers
+        if servers > 1:
+            return f"{servers} nodes serve {name} and answer for one another; only one may (is the ROS domain shared?)"
+        return f"the server of {name} does not know the goal; was it started anew?"
 
     def _end(self, outcome: Outcome) -> None:
         if self.ended is None:

@@ -76,6 +76,10 @@ class Robot:
             found.append("the arm says nothing of itself")
         elif not self.arm.served:
             found.append("nobody serves the arm's actions")
+        elif self.arm.rivals:
+            found.append(
+                f"more than one node serves {' and '.join(self.arm.rivals)}: they would answer for one another"
+            )
         if not self.workspace.heard:
             found.append("nothing says whether somebody is in reach")
         return found
