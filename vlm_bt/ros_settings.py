@@ -11,6 +11,7 @@ from vlm_bt.vision_settings import Strict
 Name = Annotated[str, Field(pattern=r"^[~/]?[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*$")]
 """Of a topic, service or action; relative ones lie under the node's own namespace."""
 Quaternion = tuple[float, float, float, float]
+Side = Annotated[float, Field(gt=0)]
 
 
 class ExtrinsicsSettings(Strict):
@@ -72,23 +73,26 @@ class RosArmSettings(Strict):
     lost_s: float = Field(1.0, gt=0)
 
 
-class TrajectoryArmSettings(Strict):
-    """An arm that follows joint trajectories (ros2_control), for the node `trajectory_arm`.
+class JointArmSettings(Strict):
+    """What is to be known of an arm's joints and its gripper, whoever plans its ways.
 
     Attributes:
-        controller: Action control_msgs/FollowJointTrajectory. gripper: action control_msgs/GripperCommand.
-        joints: The controller's joints, from the base on; the kinematics is that of `arm.robot`.
+        joints: In joint_states, from the base on.
         finger_joints: In joint_states; their positions add up to the opening between the fingertips, in metres.
+        gripper: Action control_msgs/GripperCommand, or ParallelGripperCommand where `gripper_kind` says so.
+        gripper_joint: The joint that a parallel gripper is told of; the first finger joint if not given.
         gripper_scale: The gripper's position for one metre of opening: 1, or 0.5 where it counts one finger's way.
         named: Postures by name, radians.
         still_rad_s: Slower than this at every joint is standing still.
+        lost_s: No joint states for so long: the arm is lost.
     """
 
-    controller: Name = "joint_trajectory_controller/follow_joint_trajectory"
-    gripper: Name = "gripper_controller/gripper_cmd"
     joint_states: Name = "joint_states"
     joints: tuple[str, ...] = tuple(f"joint{number}" for number in range(1, 8))
     finger_joints: tuple[str, ...] = ("finger_joint1", "finger_joint2")
+    gripper: Name = "gripper_controller/gripper_cmd"
+    gripper_kind: Literal["gripper_command", "parallel_gripper_command"] = "gripper_command"
+    gripper_joint: str | None = None
     gripper_scale: float = Field(1.0, gt=0)
     named: dict[str, tuple[float, ...]] = {
         "home": (0.0, -1.40, 0.0, -1.90, 0.0, 0.95, 0.785),
@@ -97,6 +101,62 @@ class TrajectoryArmSettings(Strict):
     }
     still_rad_s: float = Field(0.02, gt=0)
     lost_s: float = Field(0.5, gt=0)
+
+
+class TrajectoryArmSettings(JointArmSettings):
+    """An arm that follows joint trajectories (ros2_control), for the node `trajectory_arm`.
+
+    Attributes:
+        controller: Action control_msgs/FollowJointTrajectory; the kinematics of its joints is that of `arm.robot`.
+    """
+
+    controller: Name = "joint_trajectory_controller/follow_joint_trajectory"
+
+
+class ObstacleSettings(Strict):
+    """A box that never moves: its centre in the base frame and its sides along x, y and z, metres.
+
+    `surface`: things lie on it, so what is held may touch it where it is lifted or put down in a straight line.
+    """
+
+    position: tuple[float, float, float]
+    size: tuple[Side, Side, Side]
+    surface: bool = False
+
+
+class MoveItArmSettings(JointArmSettings):
+    """An arm that MoveIt 2 plans for, for the node `moveit_arm`. The defaults are those of MoveIt's Panda.
+
+    Attributes:
+        group: The planning group.
+        tcp_link: A link whose frame is the tool centre point: z out of the hand, y along the closing direction.
+        hand_links: What may touch the thing that is held or grasped.
+        standing_on: Links that touch an obstacle all the time, such as the arm's foot on the bench.
+        obstacles: By name; the bench, walls, containers. The default bench ends 5 mm below the real one.
+        controllers: Actions control_msgs/FollowJointTrajectory that are cancelled too when the arm is to stop.
+        planning_s: Longest planning. A goal that is cancelled meanwhile ends only after it.
+        planning_attempts: Plans that are made at once; the shortest is taken.
+        pipeline, planner: Empty: MoveIt's own choice.
+        step_m: Straight lines are checked so densely.
+    """
+
+    joints: tuple[str, ...] = tuple(f"panda_joint{number}" for number in range(1, 8))
+    finger_joints: tuple[str, ...] = ("panda_finger_joint1", "panda_finger_joint2")
+    gripper: Name = "panda_hand_controller/gripper_cmd"
+    gripper_scale: float = Field(0.5, gt=0)
+    group: str = "panda_arm"
+    tcp_link: str = "panda_hand_tcp"
+    hand_links: tuple[str, ...] = ("panda_hand", "panda_leftfinger", "panda_rightfinger")
+    standing_on: tuple[str, ...] = ("panda_link0",)
+    obstacles: dict[str, ObstacleSettings] = {
+        "bench": ObstacleSettings(position=(0.4, 0.0, -0.055), size=(1.2, 1.6, 0.1), surface=True)
+    }
+    controllers: tuple[Name, ...] = ()
+    planning_s: float = Field(1.0, gt=0, le=1.2)
+    planning_attempts: int = Field(4, ge=1, le=64)
+    pipeline: str = ""
+    planner: str = ""
+    step_m: float = Field(0.005, gt=0, le=0.02)
 
 
 class WorkspaceSettings(Strict):
@@ -148,6 +208,7 @@ class RosSettings(Strict):
     cameras: dict[str, RosCameraSettings] = {}
     arm: RosArmSettings = RosArmSettings()  # type: ignore[call-arg]
     trajectory: TrajectoryArmSettings = TrajectoryArmSettings()  # type: ignore[call-arg]
+    moveit: MoveItArmSettings = MoveItArmSettings()  # type: ignore[call-arg]
     workspace: WorkspaceSettings = WorkspaceSettings()  # type: ignore[call-arg]
     guardian: GuardianSettings = GuardianSettings()  # type: ignore[call-arg]
     scene: SceneSettings = SceneSettings()  # type: ignore[call-arg]

@@ -162,12 +162,15 @@ def trajectory_arm(
     """
     require_ros()
     from vlm_bt.places import share_dir
-    from vlm_bt.ros import trajectory_arm as served
+    from vlm_bt.ros.arm_driver import serve
+    from vlm_bt.ros.trajectory_arm import TrajectoryArm
 
     settings = chosen_settings(config or share_dir("config") / "ros_realsense.yaml", set_)
     with until_stopped() as stopped:
-        code = served.main(
+        code = serve(
+            TrajectoryArm,
             settings,
+            "trajectory_arm",
             stop=stopped,
             namespace=namespace,
             ros_args=tuple(ros_args or ()),
