@@ -268,6 +268,19 @@ def test_what_a_stopped_pick_left_in_the_hand_is_put_down_before_the_next(bench,
     assert lowered.pose.pose.position.z == pytest.approx(0.015, abs=0.004) and opened.width_m > 0.03
 
 
+def test_what_an_earlier_mission_left_in_the_hand_is_put_down_before_the_arm_is_folded(bench, puppet):
+    puppet.takes_s = 0.15
+    bench.arm.pick(TOOL, [GRASP])
+    bench.until(lambda: len(puppet.goals) == 5)
+    bench.arm.stop()
+    bench.arm.begin_mission()
+    begun = len(puppet.goals)
+    assert bench.ends(bench.arm.move_to("home")).ok and bench.ends(bench.arm.move_to("home")).ok
+    lowered, opened, folded, again = puppet.goals[begun:]
+    assert lowered.pose.pose.position.z == pytest.approx(0.015, abs=0.004) and opened.width_m > 0.03
+    assert folded.named == again.named == "home"
+
+
 def test_a_server_that_is_killed_is_a_named_failure_in_limited_time():
     command = [sys.executable, str(Path(__file__).parent / "ros_puppets.py"), "30"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process, Runtime() as runtime:

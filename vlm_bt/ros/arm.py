@@ -134,6 +134,10 @@ class RosArm:
         ticket: Ticket[None] = Ticket(f"move to {named}", self.stop)
         return self._start(ticket, self._motions.named(named))
 
+    def begin_mission(self) -> None:
+        """What is in the hand is left over from now on, and put down before anything else is done."""
+        self._motions.begin_mission()
+
     def hold(self) -> None:
         """Cancel the goal under way; it is sent again by `resume`."""
         if not self._paused:

@@ -77,6 +77,11 @@ class Motions:
         self._attached: AttachedObject | None = None
         # The height at which the fingers closed on something, until they are opened again.
         self._closed_m: float | None = None
+        self._inherited = False
+
+    def begin_mission(self) -> None:
+        """Another mission: what is between the fingers by now is nothing that it has taken itself."""
+        self._inherited = self._closed_m is not None
 
     def pick(self, tool: VerifiedObject, grasps: Sequence[Grasp]) -> Program:
         """Take the first of `grasps` that the arm can reach, either way round."""
@@ -127,6 +132,11 @@ class Motions:
         return opened.outcome
 
     def named(self, name: str) -> Program:
+        """What an earlier mission left in the hand is put down first; what this one holds goes along."""
+        if self._inherited:
+            cleared = yield from self._put_down_leftover()
+            if not cleared.ok:
+                return cleared
         goal = MoveArm.Goal()
         goal.named = name
         moved = yield self._move(goal, self._settings.speed, f"move to {name}")
@@ -175,6 +185,7 @@ class Motions:
             if not opened.ok:
                 return opened.outcome
         self._attached = self._closed_m = None
+        self._inherited = False
         return Outcome()
 
     def _lost(self, held: HeldObject, how: str) -> Outcome:

@@ -43,9 +43,10 @@ class Robot:
         self._node = node
 
     def clock(self, period_s: float) -> WallClock:
-        """A clock for the next mission, on the node's time: simulated where the node uses that."""
+        """A clock for the next mission, which begins here, on the node's time: simulated where the node uses that."""
         clock = WallClock(period_s, now=lambda: self.stamps.now_s)
         self.stamps.clock = clock
+        self.arm.begin_mission()
         return clock
 
     def step(self) -> None:

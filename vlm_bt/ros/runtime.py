@@ -16,6 +16,7 @@ from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from vlm_bt.ros.abandoned import free_abandoned
 from vlm_bt.ros.threads import Threads
 
 
@@ -37,12 +38,15 @@ class Inbox:
 class Runtime:
     """A context of its own, so that several may live in one process. Use as a context manager, or call `close`.
 
+    Shared memory that killed programs have left is freed first.
+
     Args:
         arguments: ROS arguments such as remappings, as after `--ros-args`.
         threads: How many callbacks run at once.
     """
 
     def __init__(self, arguments: list[str] | None = None, threads: int = 4, domain: int | None = None) -> None:
+        free_abandoned()
         self.context = Context()
         rclpy.init(args=arguments or [], context=self.context, domain_id=domain)
         self._executor = Threads(threads, self.context)

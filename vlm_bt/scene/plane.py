@@ -95,7 +95,10 @@ def find_bench(frame: Frame, area: Area = BENCH_AREA, step: int = 7) -> Bench:
     tilt = math.atan(math.hypot(slope[0], slope[1]))
     missing = ""
     if flat < FLAT_SHARE:
-        missing = f"only {flat:.0%} of the depth lies on one plane; is something in front of the camera?"
+        missing = (
+            f"only {flat:.0%} of the depth lies on one plane; is something in front of the camera? "
+            "go_home folds the arm where that is it"
+        )
     elif abs(level) > OFFSET_LIMIT_M or tilt > TILT_LIMIT_RAD:
         missing = (
             f"the plane that is seen lies {level * 1e3:+.0f} mm and {math.degrees(tilt):.1f} deg from where the "
