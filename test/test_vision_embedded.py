@@ -15,9 +15,12 @@ from vlm_bt.simulation.tools import HELD_OUT
 from vlm_bt.training.data import read, write_shard
 from vlm_bt.training.evaluate import mission_candidates
 from vlm_bt.vision.backends.embedded_clip import EmbeddedClip, _listed
-from vlm_bt.vision.calibration import Calibration
+from vlm_bt.vision.calibration import KIND_SKILL, Calibration, Calibrations, calibration_folder
+from vlm_bt.vision.calibration_file import file_name
 from vlm_bt.vision.vocabulary import KINDS, OTHER, PROMPTS, names_a_kind
-from vlm_bt.vision.weights import CONTENT, embedded_calibration, embedded_directory
+from vlm_bt.vision.weights import CONTENT, SHIPPED, embedded_directory, head_revision
+
+CALIBRATION = calibration_folder() / file_name(SHIPPED, "overhead")
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +51,11 @@ def test_the_shipped_weights_are_small_and_have_a_card() -> None:
 
 
 def test_the_shipped_calibration_fits_the_shipped_model(clip: EmbeddedClip) -> None:
-    loaded = Calibration.load(embedded_calibration(), clip.revision)
-    assert loaded.valid, loaded.note
-    assert set(loaded.true) == {*KINDS, OTHER}
-    assert all(tail.count >= 49 for tail in loaded.true.values()), "too few for an error rate of 2%"
+    loaded = Calibrations.open(None, SHIPPED, clip.revision, head_revision(clip.directory))
+    assert loaded.valid and not loaded.note
+    classes = loaded.by_camera["overhead"].skills[KIND_SKILL].classes
+    assert set(classes) == {*KINDS, OTHER}
+    assert all(found.count >= 99 for found in classes.values()), "too few for an error rate of 1%"
 
 
 def test_most_of_a_mission_bench_is_named_right(clip: EmbeddedClip, bench: tuple[np.ndarray, list[str]]) -> None:
@@ -63,7 +67,7 @@ def test_most_of_a_mission_bench_is_named_right(clip: EmbeddedClip, bench: tuple
 
 def test_what_is_held_out_is_hardly_ever_surely_a_kind(clip: EmbeddedClip, bench: tuple[np.ndarray, list[str]]) -> None:
     pixels, truth = bench
-    calibration = Calibration.load(embedded_calibration(), clip.revision)
+    calibration = Calibration.load(CALIBRATION, clip.revision)
     rows = clip.classify(pixels, KINDS)[[real in HELD_OUT for real in truth]]
     assert len(rows) >= 4
     sure = [len(calibration.plausible(row, KINDS, 0.02)) == 1 for row in rows]
@@ -90,7 +94,7 @@ def test_probabilities_add_up_and_what_is_not_asked_is_something_else(clip: Embe
 def test_a_word_it_was_never_calibrated_for_is_answered_but_never_sure(clip: EmbeddedClip, crops: np.ndarray) -> None:
     rows = clip.classify(crops, ("banana", "screw"))
     assert np.allclose(rows.sum(1), 1.0, atol=1e-5) and (rows >= 0).all()
-    calibration = Calibration.load(embedded_calibration(), clip.revision)
+    calibration = Calibration.load(CALIBRATION, clip.revision)
     assert all("banana" in calibration.plausible(row, ("banana", "screw"), 0.02) for row in rows)
 
 
@@ -169,7 +173,7 @@ def test_the_revision_changes_with_the_prompts(clip: EmbeddedClip, monkeypatch: 
     other = EmbeddedClip()
     assert other.revision != clip.revision
     assert other.revision.split("-")[0] == clip.revision.split("-")[0]
-    assert not Calibration.load(embedded_calibration(), other.revision).valid
+    assert not Calibration.load(CALIBRATION, other.revision).valid
 
 
 def test_the_shim_hides_no_other_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -149,20 +149,23 @@ def model() -> Iterator[Finding]:
         yield Finding("model weights", False, str(error).removesuffix(f"; {weights.REMEDY}"), weights.REMEDY)
         return
     yield Finding("model weights", True, f"{folder.name}, revision {revision}, hashes match")
-    yield _calibration(f"{revision}-{prompts_hash()}")
+    yield _calibration(f"{revision}-{prompts_hash()}", folder)
 
 
-def _calibration(revision: str) -> Finding:
-    if importlib.util.find_spec("numpy") is None:
-        return Finding("calibration", False, "not read: no numpy", SET_UP)
-    from vlm_bt.vision.calibration import Calibration
-    from vlm_bt.vision.weights import embedded_calibration
+def _calibration(revision: str, folder: Path) -> Finding:
+    if importlib.util.find_spec("numpy") is None or importlib.util.find_spec("pydantic") is None:
+        return Finding("calibration", False, "not read: no numpy or no pydantic", SET_UP)
+    from vlm_bt.vision.calibration import Calibrations, calibration_folder
+    from vlm_bt.vision.weights import SHIPPED, head_revision
 
-    calibration = Calibration.load(embedded_calibration(), revision)
-    if calibration.valid:
-        return Finding("calibration", True, f"{embedded_calibration().name}, made for this model")
-    remedy = "without it nothing is surer than unsure: git restore vlm_bt/vision/weights, or reinstall vlm_bt"
-    return Finding("calibration", False, calibration.note, remedy)
+    try:
+        known = Calibrations.open(calibration_folder(), SHIPPED, revision, head_revision(folder))
+    except ConfigError as error:
+        return Finding("calibration", False, str(error).splitlines()[0], SET_UP)
+    if known.valid and not known.note:
+        return Finding("calibration", True, "; ".join(known.covers))
+    remedy = "never surer than unsure: git restore config/calibration, reinstall vlm_bt, or run vlm-bt calibrate"
+    return Finding("calibration", False, known.note, remedy)
 
 
 def ros() -> Iterator[Finding]:

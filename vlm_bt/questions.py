@@ -75,10 +75,11 @@ class Choose:
 
 @dataclass(frozen=True)
 class HowMany:
-    """How many of it are there? Answered by `Counted`."""
+    """How many of it are there? Answered by `Counted`. `error_rate`: how often a sure number may be wrong."""
 
     looks: tuple[Look, ...]
     phrase: str
+    error_rate: float = 0.01
 
 
 @dataclass(frozen=True)
@@ -167,13 +168,22 @@ class Grounded:
 
 @dataclass(frozen=True)
 class Counted:
-    """How many. `probabilities[n]` is that of n; empty where the model only counts."""
+    """How many. `probabilities[n]` is that of n; empty where the model only counts.
+
+    Attributes:
+        plausible: The numbers that cannot be ruled out at the calibrated error rate, ascending; `MOST_COUNTED` stands
+            for as many and more.
+        calibrated: False where no valid calibration was found; `uncalibrated` says why.
+    """
 
     phrase: str
     number: int
     probabilities: tuple[float, ...] = ()
     frame_id: str = ""
     model: str = ""
+    plausible: tuple[int, ...] = ()
+    calibrated: bool = False
+    uncalibrated: str = ""
 
 
 @dataclass(frozen=True)
@@ -224,6 +234,6 @@ def name_of(question: Question | type[Question]) -> str:
 def without_looks(question: Question) -> Question:
     """What is asked, whatever it is asked about; the same for every error rate, which only judges the answer."""
     changes: dict[str, Any] = {"looks": ()}
-    if isinstance(question, (IsTrue, Choose)):
+    if isinstance(question, (IsTrue, Choose, HowMany)):
         changes["error_rate"] = 0.0
     return replace(question, **changes)

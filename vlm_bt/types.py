@@ -150,6 +150,7 @@ class Answer:
         plausible: The options that cannot be ruled out at the calibrated error rate; empty: none fits.
         calibrated: False where no valid calibration was found; then nothing is surer than unsure.
         outside: Probability that none of the options fits, or that the model did not answer with one of them.
+        uncalibrated: Why no calibration holds for this answer; empty where one does.
     """
 
     question: str
@@ -160,6 +161,7 @@ class Answer:
     model: str = ""
     calibrated: bool = False
     outside: float = 0.0
+    uncalibrated: str = ""
 
     @property
     def best(self) -> str:

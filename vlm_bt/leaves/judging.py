@@ -135,7 +135,9 @@ class CountSeen(Leaf):
         shown = yield from show(self.ports, self.input("camera"), self.input("zone"))
         if isinstance(shown, Outcome):
             return shown
-        ticket: Ticket[Counted] = self.ports.vision.submit(HowMany((shown,), self.input("phrase")))
+        ticket: Ticket[Counted] = self.ports.vision.submit(
+            HowMany((shown,), self.input("phrase"), error_rate=self.ports.error_rate)
+        )
         answered = yield ticket
         if not answered.ok:
             return answered
@@ -147,12 +149,25 @@ class CountSeen(Leaf):
     def _judged(self, counted: Counted, said: str) -> Outcome:
         least, most, sure_above = self.input("at_least"), self.input("at_most"), self.input("sure_above")
         score = max(counted.probabilities, default=0.0)
-        evidence = {"frame": counted.frame_id, "model": counted.model, "number": counted.number, "score": score}
-        if sure_above is not None and score < sure_above:
+        evidence = {
+            "frame": counted.frame_id,
+            "model": counted.model,
+            "number": counted.number,
+            "score": score,
+            "plausible": list(counted.plausible),
+            "calibrated": counted.calibrated,
+            "uncalibrated": plain(counted.uncalibrated),
+        }
+        if not counted.calibrated and sure_above is not None and score < sure_above:
             return Outcome("unsure", f"perhaps {said} ({score:.2f})", evidence)
-        if least is not None and counted.number < least:
+        numbers = counted.plausible if counted.calibrated else (counted.number,)
+        fitting = [n for n in numbers if (least is None or n >= least) and (most is None or n <= most)]
+        asked_for_one = least is None and most is None
+        if fitting and (len(fitting) < len(numbers) or (asked_for_one and len(numbers) > 1)):
+            return Outcome("unsure", f"{numbers[0]} to {numbers[-1]} of {plain(counted.phrase)}", evidence)
+        if not fitting and least is not None and numbers[-1] < least:
             return Outcome("no", f"{said}, fewer than {least:g}", evidence)
-        if most is not None and counted.number > most:
+        if not fitting:
             return Outcome("no", f"{said}, more than {most:g}", evidence)
         return Outcome("done", said, evidence)
 
@@ -198,6 +213,7 @@ def evidence_of(answer: Answer, sure_above: float | None) -> dict[str, Any]:
         "probabilities": shares,
         "outside": round(answer.outside, 5),
         "calibrated": answer.calibrated,
+        "uncalibrated": plain(answer.uncalibrated),
         "sure_above": sure_above,
     }
 

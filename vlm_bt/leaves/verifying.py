@@ -5,6 +5,7 @@ from __future__ import annotations
 from vlm_bt.leaves.context import Ports
 from vlm_bt.leaves.leaf import Input, Leaf, Output, Steps
 from vlm_bt.leaves.looking import LET_GO_WITHIN_M, apart, look, what_are_they
+from vlm_bt.leaves.untrusted import plain
 from vlm_bt.questions import Choose
 from vlm_bt.types import Answer, Detection, HeldObject, LocatedObject, Outcome, VerifiedObject, Zone
 
@@ -69,7 +70,8 @@ class VerifyGrounding(Leaf):
             "error_rate": rate,
         }
         if not second.calibrated or first is None:
-            return Outcome("unsure", "no valid calibration: nothing is surer than unsure", evidence)
+            why = plain(second.uncalibrated) or "no valid calibration"
+            return Outcome("unsure", f"{why}: nothing is surer than unsure", evidence)
         if len(first.plausible) != 1 or first.plausible != second.plausible:
             return Outcome("unsure", f"{_set(first)}, then {_set(second)}", evidence)
         implausible = self.implausible(second.best, thing)

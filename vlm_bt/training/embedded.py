@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import shutil
 import time
@@ -16,11 +17,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vlm_bt.training import evaluate
+from vlm_bt.training.calibration_fit import fit
 from vlm_bt.training.clip import NO_KIND, Crops, Recipe, Trainee, train
 from vlm_bt.training.data import FIRST_TRAINING_SEED, gather, make_shards
 from vlm_bt.training.model_card import write_card
+from vlm_bt.vision.calibration import KIND_SKILL, Calibration
+from vlm_bt.vision.calibration_file import CalibrationFile, CameraId, ModelId, file_name
 from vlm_bt.vision.vocabulary import KINDS
-from vlm_bt.vision.weights import write_manifest
+from vlm_bt.vision.weights import SHIPPED, write_manifest
 
 TUNING_SHARE = 0.06
 NEUTRAL_MIX = {"head": 1.0, "text": 0.0, "other": 0.0, "far": 0.0}
@@ -47,7 +51,7 @@ def train_embedded(plan: Plan, out: Path, say: Callable[[str], None], work: Path
     """Do everything from nothing, or go on where an earlier run with the same folder stopped.
 
     Args:
-        out: Gets `embedded/` (the model) and `calibration.json`.
+        out: Gets `embedded/` (the model) and `calibration/`.
         work: Keeps crops and checkpoints; `out/work` if not given.
 
     Returns:
@@ -66,7 +70,7 @@ def train_embedded(plan: Plan, out: Path, say: Callable[[str], None], work: Path
     directory = out / "embedded"
     export(model, crops, work / "model", directory)
     fit_mix(directory, crops.colours, crops.part_names, gather(paths[-tuning:]), say)
-    figures = measure(plan, directory, out / "calibration.json", work, say)
+    figures = measure(plan, directory, out / "calibration" / file_name(SHIPPED, "overhead"), work, say)
     figures["plan"] = {**asdict(plan), "crops": len(crops), "recipe": asdict(recipe)}
     figures["took_s"] = {"pictures": round(drawn_s), "all": round(time.monotonic() - began)}
     figures["sources"] = {str(s): int(n) for s, n in zip(*np.unique(crops.source, return_counts=True), strict=True)}
@@ -88,9 +92,13 @@ def measure(plan: Plan, directory: Path, calibration: Path, work: Path, say: Cal
     model = EmbeddedClip(directory, threads=2)
     judged = evaluate.judge(model, known)
     made = {"scenes": [first, last], "candidates": len(judged.source)}
-    found = evaluate.calibrate(model, judged, made)
-    found.save(calibration)
-    report = evaluate.report(found, evaluate.judge(model, held_out))
+    skill = fit(KIND_SKILL, evaluate.examples_of(judged), {"seeds": (first, last)}, datetime.date.today())
+    camera = CameraId(name="overhead", width=1280, height=720)
+    stored = CalibrationFile(
+        model=ModelId(name=SHIPPED, revision=model.revision), camera=camera, skills={KIND_SKILL: skill}
+    )
+    stored.write(calibration)
+    report = evaluate.report(Calibration.of(stored), evaluate.judge(model, held_out))
     return {"revision": model.revision, "calibration": made, "evaluation": report}
 
 

@@ -17,6 +17,7 @@ from vlm_bt.questions import (
     WHAT_IS_IT,
     YES_NO,
     Choose,
+    Counted,
     Describe,
     Embed,
     Ground,
@@ -31,12 +32,12 @@ from vlm_bt.questions import (
 from vlm_bt.types import Answer, Frame, Intrinsics, Pose
 from vlm_bt.vision.backends import Surroundings, open_model
 from vlm_bt.vision.cache import Cache, Key, content_of
-from vlm_bt.vision.calibration import Calibration
+from vlm_bt.vision.calibration import Calibrations
 from vlm_bt.vision.composing import Composed
 from vlm_bt.vision.messages import Cost, Done, Failed, FromProcess, Job, Ready, Reply, Sent, Shown
 from vlm_bt.vision.model import Asked, Unsupported
 from vlm_bt.vision.pictures import Picture
-from vlm_bt.vision.weights import embedded_calibration
+from vlm_bt.vision.weights import SHIPPED
 from vlm_bt.vision_settings import EmbeddedModel, LangchainModel, ModelChoice, RemoteModel, ScriptedModel
 
 KEPT_FRAMES = 4
@@ -47,6 +48,7 @@ class OpenDesk:
     """Starts the desk in its process.
 
     Attributes:
+        name: What the configuration calls the model.
         lockstep: Time is simulated: nothing is answered before its turn, so that batches are always the same.
     """
 
@@ -54,6 +56,7 @@ class OpenDesk:
     surroundings: Surroundings
     cache: int = 512
     lockstep: bool = False
+    name: str = SHIPPED
 
     def __call__(self) -> Desk:
         return Desk(self)
@@ -80,14 +83,9 @@ class Desk:
         self._cache = Cache(opened.cache)
         self._reader = FrameReader()
         self._frames: OrderedDict[str, Frame] = OrderedDict()
-        path = settings.calibration
-        if path is None and isinstance(settings, EmbeddedModel) and settings.weights is None:
-            path = embedded_calibration()
-        self._calibration = (
-            Calibration.load(path, self._model.revision)
-            if path is not None
-            else Calibration.absent(self._model.revision, "no calibration is configured for this model")
-        )
+        name = calibrated_name(opened.name, settings)
+        head: str = getattr(self._model.model, "head_revision", "")
+        self._calibrations = Calibrations.open(settings.calibration, name, self._model.revision, head)
         if not isinstance(settings, (RemoteModel, LangchainModel, ScriptedModel)):
             self._warm_up()
 
@@ -95,7 +93,8 @@ class Desk:
     def ready(self) -> Ready:
         composed = tuple(name_of(kind) for kind in self._model.composed)
         own = tuple(sorted(name_of(kind) for kind in self._model.model.answers))
-        return Ready(self._model.revision, own, composed, self._calibration.valid, self._calibration.note)
+        known = self._calibrations
+        return Ready(self._model.revision, own, composed, known.valid, known.note, known.covers)
 
     @property
     def batch_at_most(self) -> int:
@@ -176,26 +175,9 @@ class Desk:
     def _signed(self, result: Result, asked: Asked) -> Result:
         """Says of which frame and by which model, and what of it can be ruled out at the question's error rate."""
         frame_id = asked.pictures[-1].frame.id if asked.pictures else ""
-        if isinstance(result, Answer) and isinstance(asked.question, (IsTrue, Choose)):
-            result = self._judged(result, asked)
+        if isinstance(result, (Answer, Counted)):
+            result = self._calibrations.judged(result, asked.question, asked.pictures)
         return replace(result, frame_id=frame_id, model=self._model.revision)
-
-    def _judged(self, answer: Answer, asked: Asked) -> Answer:
-        question = asked.question
-        calibrated = (
-            self._calibration.valid
-            and isinstance(question, Choose)
-            and question.question == WHAT_IS_IT
-            and [picture.thing is not None for picture in asked.pictures] == [True]
-        )
-        if calibrated:
-            row = np.array([*answer.probabilities, answer.outside])
-            assert isinstance(question, Choose)
-            plausible = self._calibration.plausible(row, answer.options, question.error_rate)
-        else:
-            ranked = sorted(range(len(answer.options)), key=lambda i: -answer.probabilities[i])
-            plausible = tuple(answer.options[i] for i in ranked)
-        return replace(answer, plausible=plausible, calibrated=calibrated)
 
     def _picture(self, shown: Shown) -> Picture:
         assert shown.look is not None
@@ -227,6 +209,11 @@ class Desk:
         for question in asked:
             if type(question) in self._model.model.answers:
                 self._model.answer([Asked(question, (Picture(frame, looks[0]),))])
+
+
+def calibrated_name(name: str, settings: ModelChoice) -> str:
+    """What a model's calibration files are called by: the shipped model is the same under any name."""
+    return SHIPPED if isinstance(settings, EmbeddedModel) and settings.weights is None else name
 
 
 def out_of_memory(error: BaseException) -> bool:

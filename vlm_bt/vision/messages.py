@@ -50,6 +50,7 @@ class Ready:
     Attributes:
         model: Its revision. answers: names of the questions it answers itself; composed: of those made from others.
         calibrated: False where no calibration fits the model; `note` says why.
+        covers: What is calibrated, for each camera.
     """
 
     model: str
@@ -57,6 +58,7 @@ class Ready:
     composed: tuple[str, ...] = ()
     calibrated: bool = False
     note: str = ""
+    covers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

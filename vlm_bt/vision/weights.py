@@ -9,6 +9,8 @@ from pathlib import Path
 from vlm_bt.errors import ModelError
 
 MANIFEST = "manifest.json"
+SHIPPED = "shipped"
+"""What the shipped configurations call the model that ships, and its calibration files."""
 REMEDY = (
     "reinstall vlm_bt (pip install --force-reinstall .), or in a checkout `git restore vlm_bt/vision/weights`, "
     "or train it again with `vlm-bt train embedded`"
@@ -26,11 +28,6 @@ CONTENT = (
 def embedded_directory() -> Path:
     """The folder of the model that ships with the package."""
     return Path(__file__).parent / "weights" / "embedded"
-
-
-def embedded_calibration() -> Path:
-    """The calibration file that ships with the package."""
-    return Path(__file__).parent / "weights" / "calibration.json"
 
 
 def write_manifest(directory: Path) -> str:
@@ -67,6 +64,15 @@ def verify(directory: Path) -> str:
                 f"{str(hashes.get(name))[:12]}; {REMEDY}"
             )
     return revision_of(hashes)
+
+
+def head_revision(directory: Path) -> str:
+    """The revision that the question head's manifest states; "" where there is none. The head checks itself."""
+    try:
+        stated = json.loads((directory / "question_head.json").read_text(encoding="utf-8"))["sha256"]
+        return str(next(iter(stated.values())))[:16]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration):
+        return ""
 
 
 def revision_of(hashes: dict[str, str]) -> str:
