@@ -37,6 +37,7 @@ ROWS = (
     ("training",),
     ("app",),
     ("bench",),
+    ("evaluation",),
     ("doctor",),
     ("cli",),
 )

@@ -1,0 +1,81 @@
+"""A whole evaluation: the suites one after another, their figures, and a folder with everything that was found."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vlm_bt.bench.form import Figure, Say
+from vlm_bt.bench.mission import fingerprint
+from vlm_bt.evaluation.answered import Answered
+from vlm_bt.evaluation.asking import Progress, run_suite
+from vlm_bt.evaluation.eye import Eye
+from vlm_bt.evaluation.keeping import Kept
+from vlm_bt.evaluation.report import write_json, write_markdown
+from vlm_bt.evaluation.suite import Suite
+from vlm_bt.settings import Settings
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to evaluate.
+
+    Attributes:
+        model: One of the configuration's models; its routes if None.
+        out: Gets the answers while it runs, then report.json, report.md, plots and pictures.
+    """
+
+    suites: tuple[Suite, ...]
+    settings: Settings
+    model: str | None
+    seed: int
+    quick: bool
+    out: Path
+
+
+def evaluate(plan: Plan, say: Say, progress: Progress) -> list[Figure]:
+    """Ask, judge, write down.
+
+    Raises:
+        ConfigError: The configuration has no such model. ModelError: a model cannot be loaded.
+    """
+    containers = [zone for zone in plan.settings.zones().values() if zone.container]
+    answers: dict[Suite, list[Answered]] = {}
+    with Eye(plan.settings.vision, containers, plan.model) as eye:
+        for name, note in eye.calibrations.items():
+            if note:
+                say(f"{name}: {note}; sets are made of its probabilities")
+        made = _made(plan, eye.revisions)
+        kept = Kept(plan.out, made)
+        for suite in plan.suites:
+            answers[suite] = run_suite(suite, eye, kept, quick=plan.quick, seed=plan.seed, progress=progress)
+    figures = [figure for suite, some in answers.items() for figure in suite.figures(some)]
+    write(plan.out, kept, made, figures, answers)
+    return figures
+
+
+def write(
+    out: Path,
+    kept: Kept,
+    made: Mapping[str, Any],
+    figures: Sequence[Figure],
+    answers: Mapping[Suite, Sequence[Answered]],
+) -> None:
+    """report.json, report.md and the pictures in it."""
+    write_json(out / "report.json", made, figures, {suite.name: some for suite, some in answers.items()})
+    write_markdown(out / "report.md", made, figures, answers, {})
+
+
+def _made(plan: Plan, revisions: Mapping[str, str]) -> dict[str, Any]:
+    settings = plan.settings.vision.model_dump_json() + str(plan.settings.zones())
+    return {
+        "program": fingerprint(),
+        "models": dict(revisions),
+        "model": plan.model,
+        "configuration": hashlib.sha256(settings.encode()).hexdigest()[:16],
+        "seed": plan.seed,
+        "quick": plan.quick,
+    }
