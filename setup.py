@@ -69,6 +69,7 @@ setup(
         "rich>=13.9",
         "jinja2>=3.1",
         "pillow>=11.0",
+        "rapidfuzz>=3.9",
         "xxhash>=3.5",
         "mcap>=1.2",
         "safetensors>=0.8",

@@ -30,6 +30,7 @@ ROWS = (
     ("leaves",),
     ("tree",),
     ("executive",),
+    ("conversation",),
     ("recording",),
     ("devices",),
     ("simulation",),

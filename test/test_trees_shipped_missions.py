@@ -7,13 +7,13 @@ import pytest
 from fakes import CrankClock, ListRecorder, TicketArm, done, held, thing
 from missions import messages, mission
 
-from vlm_bt.leaves.finding import named, order
+from vlm_bt.leaves.finding import order
 from vlm_bt.leaves.handing import HAS_IT, PUT_IT_BACK, HandOver
 from vlm_bt.leaves.leaf import Binding
 from vlm_bt.ledger import Ledger, VerifiedArm
 from vlm_bt.places import share_dir
 from vlm_bt.ports import Ticket
-from vlm_bt.sentences import split
+from vlm_bt.sentences import named, split
 from vlm_bt.types import Question, Reply, VerifiedObject
 
 WRENCHES = ("adjustable wrench", "adjustable wrench", "combination wrench")

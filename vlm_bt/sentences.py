@@ -14,6 +14,21 @@ def plural(label: str, n: int) -> str:
     return f"{label}es" if label.endswith(("ch", "sh", "x")) else f"{label}s"
 
 
+def singular(name: str) -> str:
+    """One of them: "wrench" of "wrenches", "screw" of "screws"; "pliers" and "glass" stay as they are."""
+    if name.casefold().endswith("pliers") or name.endswith("ss"):
+        return name
+    if name.endswith(("ches", "shes", "xes")):
+        return name[:-2]
+    return name[:-1] if name.endswith("s") else name
+
+
+def named(of: str, label: str) -> bool:
+    """Whether every word of `of` is a word of the label, in the singular or the plural."""
+    words = label.casefold().split()
+    return all(any(word in (known, plural(known, 2)) for known in words) for word in of.casefold().split())
+
+
 def article(label: str) -> str:
     """ "a" or "an"."""
     return "an" if label[:1].lower() in "aeiou" else "a"

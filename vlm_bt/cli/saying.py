@@ -10,34 +10,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from vlm_bt.sentences import plural
-from vlm_bt.vision.vocabulary import KINDS, PROMPTS
+from vlm_bt.conversation.names import SIZES, kinds_by_name
 
-EVERYTHING = ("tool", "tools", "thing", "things", "part", "parts", "everything")
-"""Words for any kind; the input is then empty."""
-FAMILIES: Mapping[str, str] = {"wrench": "wrench", "spanner": "wrench", "screwdriver": "screwdriver"}
-"""Words for several kinds at once."""
-SIZES: Mapping[str, str] = {
-    "largest": "largest",
-    "biggest": "largest",
-    "longest": "largest",
-    "smallest": "smallest",
-    "shortest": "smallest",
-    "nearest": "any",
-}
 SILENT = frozenset({"a", "an", "the", "please", "all"})
 """Words that change nothing."""
 SLOT = re.compile(r"\{(\w*)\}")
 
 
-def _kinds() -> dict[str, str]:
-    """Every way to name a kind or a family of kinds, in the singular and the plural, to what the tree is given."""
-    named = {wording[0]: kind for kind in KINDS for wording in PROMPTS[kind]} | dict(FAMILIES)
-    forms = {form.casefold(): kind for word, kind in named.items() for form in (word, plural(word, 2))}
-    return forms | dict.fromkeys(EVERYTHING, "")
-
-
-SLOTS: Mapping[str, Mapping[str, str]] = {"kind": _kinds(), "size": SIZES}
+SLOTS: Mapping[str, Mapping[str, str]] = {"kind": kinds_by_name(), "size": SIZES}
 """What may be said in each slot, and what the input of that name is then."""
 
 

@@ -7,12 +7,11 @@ from collections.abc import Generator
 from typing import Any
 
 from vlm_bt.leaves.context import Ports
-from vlm_bt.leaves.finding import named
 from vlm_bt.leaves.leaf import Input, Leaf, Output, Steps
 from vlm_bt.leaves.looking import label_of, look_and_claim, what_are_they
 from vlm_bt.ports import Ticket
 from vlm_bt.questions import Choose
-from vlm_bt.sentences import plural, split
+from vlm_bt.sentences import named, plural, split
 from vlm_bt.types import Answer, Count, Outcome
 from vlm_bt.vision.geometry import Segment, Segmented
 

@@ -7,7 +7,7 @@ from vlm_bt.leaves.leaf import Input, Leaf, Output, Steps
 from vlm_bt.leaves.looking import label_of, look_and_claim
 from vlm_bt.leaves.seeing import GIVE_UP_AFTER, as_detection
 from vlm_bt.questions import Choose
-from vlm_bt.sentences import article, listed, plural
+from vlm_bt.sentences import article, listed, named
 from vlm_bt.types import Detection, LocatedObject, Outcome, VerifiedObject
 
 SIZES = ("largest", "smallest", "any")
@@ -101,12 +101,6 @@ def may_be(ports: Ports, thing: LocatedObject, of: str | None) -> bool:
     if verdict is not None:
         return named(of, verdict.label)
     return any(named(of, kind) for kind in (answer.plausible if answer else ())) or named(of, label_of(ports, thing))
-
-
-def named(of: str, label: str) -> bool:
-    """Whether every word of `of` is a word of the label, in the singular or the plural."""
-    words = label.casefold().split()
-    return all(any(word in (known, plural(known, 2)) for known in words) for word in of.casefold().split())
 
 
 def _distance(thing: LocatedObject) -> float:

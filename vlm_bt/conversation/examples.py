@@ -1,0 +1,162 @@
+"""Sentences that each intent is known by. What names a thing stands for any thing: "leave the hammer alone"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+Intent = Literal[
+    "stop", "pause", "resume", "status", "count", "where", "leave", "what", "why", "put_with", "that_is", "fetch",
+    "forget", "facts", "help",
+]  # fmt: skip
+
+EXAMPLES: Mapping[Intent, tuple[str, ...]] = {
+    "pause": (
+        "pause", "wait", "wait a moment", "hold on", "hold still", "hold it", "hold", "one moment", "a moment",
+        "hang on", "pause for a while", "give me a moment", "give me a second", "wait for me",
+        "take a short break", "stay there", "stay where you are", "stand by", "just a minute", "one minute",
+        "wait a bit", "do nothing for a moment", "make a pause", "be still for a moment", "keep still",
+        "hold your arm still", "not so fast", "slow down",
+    ),
+    "resume": (
+        "resume", "continue", "go on", "carry on", "proceed", "keep going", "you may go on", "you can continue",
+        "carry on with your work", "go on with the work", "i am done you can go on", "get back to work",
+        "start again", "pick up where you stopped", "work on", "keep working", "go ahead with it",
+        "the way is clear go on", "finished you may proceed", "move on", "go back to what you were doing",
+    ),
+    "status": (
+        "status", "what are you doing", "what are you doing there", "what is going on", "how far are you",
+        "how far have you got", "how is the work going", "what are you working on",
+        "what is the state of things", "how much have you done", "how much is still to do", "are you done",
+        "are you finished", "is it done yet", "how long will it take", "when are you finished",
+        "what is your status", "tell me your status", "report", "give me a report", "what step is this",
+        "where are you with the work", "what do you do at the moment", "what are you waiting for",
+        "why are you waiting", "progress", "say what you are doing", "is everything all right",
+        "does it go well", "what is happening now", "what comes next", "what is left to do",
+        "how is it coming along",
+    ),
+    "count": (
+        "how many hammers", "how many hammers are there", "how many hammers do you see",
+        "how many hammers did you find", "how many hammers lie there", "how many hammers lie on the left",
+        "count the hammers", "count up the hammers", "what is the number of hammers", "the number of hammers",
+        "tell me how many hammers there are", "say how many hammers you have",
+        "how many of the hammers are there", "how many hammers have you got",
+        "how many hammers have you put away", "how many hammers are still there",
+        "give me a count of the hammers", "are there any hammers", "what is the count of hammers",
+        "do you know how many hammers we have", "is there another hammer", "how many are hammers",
+    ),
+    "where": (
+        "where is the hammer", "where are the hammers", "where did you put the hammer",
+        "where did the hammer go", "where have you put the hammer", "where does the hammer lie",
+        "where can i find the hammer", "find the hammer", "do you see the hammer", "can you see the hammer",
+        "where do you see the hammer", "tell me where the hammer is", "show me the hammer",
+        "do you know where the hammer is", "i cannot find the hammer", "i cannot see the hammer",
+        "i look for the hammer", "in which section is the hammer", "in which zone does the hammer lie",
+        "locate the hammer", "what place is the hammer in", "have you seen the hammer",
+        "what happened to the hammer", "where was the hammer", "which section holds the hammer",
+    ),
+    "leave": (
+        "leave the hammer", "leave the hammer alone", "leave the hammer there", "leave the hammer where it is",
+        "leave the hammer where it lies", "do not touch the hammer", "do not move the hammer",
+        "do not take the hammer", "do not pick up the hammer", "let the hammer lie",
+        "let the hammer lie where it is", "skip the hammer", "keep away from the hammer", "keep off the hammer",
+        "hands off the hammer", "stay away from the hammer", "ignore the hammer", "leave out the hammer",
+        "the hammer stays there", "the hammer stays where it is", "the hammer should stay there",
+        "the hammer can stay", "i need the hammer there leave it", "not the hammer", "never touch the hammer",
+        "do not put away the hammer", "do not sort the hammer", "the hammer is not to be moved",
+        "you need not sort the hammer", "forget about the hammer leave it there", "leave the hammer for me",
+        "let go of the hammer and leave it", "keep the hammer where it is", "do not bother with the hammer",
+    ),
+    "what": (
+        "what is the hammer", "what is that", "what is this", "what are those", "what is that thing",
+        "what tool is that", "what is that for a tool", "which kind is that", "what kind of thing is that",
+        "what do you think that is", "what do you take that for", "what do you call that",
+        "do you know what that is", "tell me what that is", "what are you holding",
+        "what do you hold in your hand", "what is in your hand", "what have you got there",
+        "what have you picked up", "are you sure what that is", "how sure are you",
+        "how sure are you of the hammer", "what do you know about the hammer", "what do you know of that",
+        "how do you know that that is a hammer", "is that a hammer", "what did you take",
+        "what do you see there", "why do you think that that is a hammer",
+    ),
+    "why": (
+        "why", "why did you do that", "why that", "why did you do it", "why did you take the hammer",
+        "why did you put the hammer there", "why did you move the hammer", "why have you done that",
+        "why is that so", "why do you do that", "what was the reason", "what is the reason for it",
+        "explain that", "explain yourself", "explain why you did that", "how come",
+        "how come you took the hammer", "what did you do that for", "what made you do that",
+        "why did you not take the hammer", "why does the hammer lie there", "why is the hammer there",
+        "give me the reason", "what is the point of that", "why did you leave the hammer",
+        "why did you drop the hammer",
+    ),
+    "put_with": (
+        "put the hammer with the pliers", "put the hammer to the pliers", "put the hammer next to the pliers",
+        "put the hammer beside the pliers", "put the hammer on the left", "put the hammer into the parts bin",
+        "place the hammer with the pliers", "lay the hammer with the pliers", "move the hammer to the pliers",
+        "sort the hammer with the pliers", "the hammer goes with the pliers", "the hammer goes to the pliers",
+        "the hammer belongs with the pliers", "the hammer belongs to the pliers",
+        "the hammer belongs on the left", "the hammer should go with the pliers",
+        "the hammer is one of the pliers", "keep the hammer with the pliers",
+        "treat the hammer as one of the pliers", "group the hammer with the pliers",
+        "the hammer counts as pliers", "bring the hammer to the pliers", "take the hammer to the pliers",
+        "store the hammer with the pliers", "the hammer should lie with the pliers",
+        "the hammer has to go to the pliers", "add the hammer to the pliers",
+        "put the hammer in with the pliers", "put the hammer among the pliers",
+        "put the hammer together with the pliers",
+    ),
+    "that_is": (
+        "that is a hammer", "it is a hammer", "those are pliers", "the thing on the left is a hammer",
+    ),
+    "fetch": (
+        "fetch the hammer", "get me the hammer", "get the hammer", "bring me the hammer", "bring the hammer",
+        "bring the hammer to me", "hand me the hammer", "hand over the hammer", "give me the hammer",
+        "give the hammer to me", "pass me the hammer", "i need the hammer", "i want the hammer",
+        "i want to have the hammer", "i could use the hammer", "can i have the hammer", "may i have the hammer",
+        "could i have the hammer", "let me have the hammer", "i would like the hammer", "get the hammer for me",
+        "reach me the hammer", "the hammer please", "hand the hammer to me",
+        "pick up the hammer and give it to me", "go and get the hammer",
+    ),
+    "forget": (
+        "forget that", "forget it", "forget what i said", "forget what i told you", "undo that", "undo it",
+        "undo", "take it back", "i take that back", "revoke that", "i was wrong", "i was mistaken",
+        "that was wrong", "my mistake", "i made a mistake", "that was a mistake", "never mind what i told you",
+        "forget the last thing i said", "forget what i said about the hammer", "you may touch the hammer again",
+        "you can move the hammer again", "the hammer may be moved again", "you can take the hammer after all",
+        "cancel what i said", "strike that", "do not mind what i said", "disregard what i said",
+        "what i said was wrong", "delete that fact", "forget the fact about the hammer", "i did not mean that",
+        "revoke what i said about the hammer",
+    ),
+    "facts": (
+        "what do you know", "what have you been told", "what did i tell you", "what did i say",
+        "list the facts", "facts", "show me the facts", "which facts do you know", "what do you remember",
+        "list what i said", "list what you know", "tell me what you know", "what have you learned",
+        "what did you learn", "what have i said", "list what i have told you", "show what you have been told",
+        "which things did i tell you", "say what you remember", "what do you know from me",
+    ),
+    "help": (
+        "help", "what can i say", "what may i say", "what can i ask", "what can i tell you",
+        "what do you understand", "which words do you understand", "list the commands",
+        "which commands do you know", "what commands are there", "how does this work", "how can i talk to you",
+        "what are the options", "show me what i can say", "i need help", "what can you do for me",
+        "what should i say", "commands", "how do i tell you something",
+    ),
+}  # fmt: skip
+"""Stop is not among them: it is matched exactly, in `stop_words`."""
+
+MAY_BE_SAID: Mapping[Intent, str] = {
+    "stop": "stop",
+    "pause": "pause",
+    "resume": "resume",
+    "status": "what are you doing?",
+    "count": "how many screwdrivers are there?",
+    "where": "where is the hammer?",
+    "leave": "leave that one",
+    "what": "what is that?",
+    "why": "why did you do that?",
+    "put_with": "put it with the wrenches",
+    "that_is": "that is a hammer",
+    "fetch": "fetch the largest wrench",
+    "forget": "forget that",
+    "facts": "what do you know?",
+    "help": "what can I say?",
+}
+"""Each intent in the words that it is shown by."""
