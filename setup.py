@@ -68,6 +68,7 @@ setup(
         "typer>=0.20",
         "rich>=13.9",
         "jinja2>=3.1",
+        "matplotlib>=3.10",
         "pillow>=11.0",
         "rapidfuzz>=3.9",
         "xxhash>=3.5",

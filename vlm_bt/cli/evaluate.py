@@ -22,6 +22,10 @@ def evaluate(
     quick: Annotated[
         bool, typer.Option("--quick", help="A small version that ends within 2 minutes on 2 cores.")
     ] = False,
+    folder: Annotated[
+        Path | None, typer.Option(help="Your own pictures: a folder with a CSV or COCO file, or a recording.")
+    ] = None,
+    labels: Annotated[Path | None, typer.Option(help="The CSV or COCO file, where the folder has several.")] = None,
     out: Annotated[
         Path, typer.Option(help="Gets report.md, report.json, plots, pictures; an interrupted run goes on.")
     ] = Path("runs/evaluate"),
@@ -33,6 +37,7 @@ def evaluate(
     vlm-bt evaluate                          everything, with the shipped model
     vlm-bt evaluate counting yes-no --quick  two suites, small
     vlm-bt evaluate --config my.yaml --model detector
+    vlm-bt evaluate --folder my_tools        your own pictures alone
 
     \b
     grounding classification counting yes-no relations failures refusal text sweeps coverage latency
@@ -47,13 +52,20 @@ def evaluate(
     from vlm_bt.evaluation import SUITES
     from vlm_bt.evaluation.evaluate import Plan
     from vlm_bt.evaluation.evaluate import evaluate as run
+    from vlm_bt.evaluation.folder import folder_suite
 
     for name in suites or ():
         if name not in SUITES:
             raise ConfigError(f"no suite is called {name!r}; there are: {', '.join(SUITES)}")
-    chosen = tuple(SUITES[name] for name in dict.fromkeys(suites or SUITES))
-    folder = out / f"{model or 'route'}-{seed}{'-quick' if quick else ''}"
-    plan = Plan(chosen, settings.load(config), model, seed, quick, folder)
+    if labels is not None and folder is None:
+        raise ConfigError("--labels says what is in the pictures of --folder; name that too")
+    chosen = [SUITES[name] for name in dict.fromkeys(suites or (() if folder else SUITES))]
+    pictures = ""
+    if folder is not None:
+        own, pictures = folder_suite(folder, labels)
+        chosen.append(own)
+    place = out / f"{model or 'route'}-{seed}{'-quick' if quick else ''}{'-folder' if folder else ''}"
+    plan = Plan(tuple(chosen), settings.load(config), model, seed, quick, place, pictures)
     columns = (TextColumn("{task.description:14}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
         with Progress(*columns, console=Console(stderr=True)) as bars:
@@ -62,7 +74,7 @@ def evaluate(
                 plan, bars.console.print, lambda name, done, all_: bars.update(rows[name], completed=done, total=all_)
             )
     except KeyboardInterrupt:
-        typer.echo(f"stopped; what was answered is kept in {folder}, the same command goes on", err=True)
+        typer.echo(f"stopped; what was answered is kept in {place}, the same command goes on", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    typer.echo(f"report: {folder / 'report.md'}")
+    typer.echo(f"report: {place / 'report.md'}")
     raise typer.Exit(finish("evaluate", figures, json, typer.echo))

@@ -46,16 +46,16 @@ def _staged(
                 tags = {**stage.tags, "seed": str(studio_seed), "number": str(number)}
                 scene = Scene.shown(studio.stage(number), eye, tags)
                 items = suite.ask(scene, np.random.default_rng([studio_seed, number, 19]))
-                known[name] = _answered(suite.name, name, scene, items, eye)
+                known[name] = _answered(suite, name, scene, items, eye)
                 if not all(one.right for one in known[name]):
                     kept.keep_picture(suite.name, name, [frame.rgb for frame in scene.staged.frames])
                 kept.add(suite.name, name, known[name])
             yield known[name]
 
 
-def _answered(suite: str, name: str, scene: Scene, items: list[Item], eye: Eye) -> list[Answered]:
+def _answered(suite: Suite, name: str, scene: Scene, items: list[Item], eye: Eye) -> list[Answered]:
     said: list[Said] = []
     for _, batch in groupby(items, key=lambda item: item.tags.get("batch", "")):
-        said += eye.ask([item.question for item in batch])
+        said += eye.ask([item.question for item in batch], suite.reuse)
     rows = zip(items, said, strict=True)
-    return [judged(suite, name, index, item, one, scene.regions[-1]) for index, (item, one) in enumerate(rows)]
+    return [judged(suite.name, name, index, item, one, scene.regions[-1]) for index, (item, one) in enumerate(rows)]

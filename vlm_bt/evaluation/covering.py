@@ -81,7 +81,7 @@ def _figures(answers: Sequence[Answered]) -> list[Figure]:
 
 
 def _stages(quick: bool) -> list[Stage]:
-    return [Stage(shift, Order(), 1 if quick else 6, {}) for shift in range(4 if quick else SEEDS)]
+    return [Stage(shift, Order(), 2 if quick else 12, {}) for shift in range(3 if quick else SEEDS)]
 
 
 COVERING = Suite("coverage", 9, "what the sets promise, and the questions that they save", _stages, _ask, _figures)

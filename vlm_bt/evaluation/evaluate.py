@@ -14,7 +14,9 @@ from vlm_bt.evaluation.answered import Answered
 from vlm_bt.evaluation.asking import Progress, run_suite
 from vlm_bt.evaluation.eye import Eye
 from vlm_bt.evaluation.keeping import Kept
+from vlm_bt.evaluation.plots import draw
 from vlm_bt.evaluation.report import write_json, write_markdown
+from vlm_bt.evaluation.sheet import draw_sheet
 from vlm_bt.evaluation.suite import Suite
 from vlm_bt.settings import Settings
 
@@ -26,6 +28,7 @@ class Plan:
     Attributes:
         model: One of the configuration's models; its routes if None.
         out: Gets the answers while it runs, then report.json, report.md, plots and pictures.
+        pictures: Hash of the user's own pictures, where they are one of the suites.
     """
 
     suites: tuple[Suite, ...]
@@ -34,6 +37,7 @@ class Plan:
     seed: int
     quick: bool
     out: Path
+    pictures: str = ""
 
 
 def evaluate(plan: Plan, say: Say, progress: Progress) -> list[Figure]:
@@ -64,9 +68,17 @@ def write(
     figures: Sequence[Figure],
     answers: Mapping[Suite, Sequence[Answered]],
 ) -> None:
-    """report.json, report.md and the pictures in it."""
+    """report.json, report.md, plots and a sheet of the worst failures of each suite."""
+    plots = draw(out / "plots", {suite.name: some for suite, some in answers.items()})
+    pictures: dict[str, list[str]] = {}
+    for suite, some in answers.items():
+        pictures[suite.name] = [f"plots/{name}" for name in plots.get(suite.name, ())]
+        sheet = out / "failures" / f"{suite.name}.png"
+        sheet.parent.mkdir(exist_ok=True)
+        if draw_sheet(sheet, some, kept.picture):
+            pictures[suite.name].append(f"failures/{suite.name}.png")
     write_json(out / "report.json", made, figures, {suite.name: some for suite, some in answers.items()})
-    write_markdown(out / "report.md", made, figures, answers, {})
+    write_markdown(out / "report.md", made, figures, answers, pictures)
 
 
 def _made(plan: Plan, revisions: Mapping[str, str]) -> dict[str, Any]:
@@ -78,4 +90,5 @@ def _made(plan: Plan, revisions: Mapping[str, str]) -> dict[str, Any]:
         "configuration": hashlib.sha256(settings.encode()).hexdigest()[:16],
         "seed": plan.seed,
         "quick": plan.quick,
+        "pictures": plan.pictures,
     }

@@ -13,7 +13,7 @@ from vlm_bt.errors import ConfigError, ModelError
 from vlm_bt.evaluation.judging import Said
 from vlm_bt.frames import FrameStore
 from vlm_bt.ports import ASKER, Asker, Ticket
-from vlm_bt.questions import Question
+from vlm_bt.questions import Question, Reuse
 from vlm_bt.types import Frame, Zone
 from vlm_bt.vision.geometry import SeenRegion, Segment
 from vlm_bt.vision.service import VisionService
@@ -30,7 +30,7 @@ class _Times:
         self.run_ms: list[float] = []
 
     def write(self, channel: str, data: Mapping[str, Any]) -> None:
-        if channel == "answer":
+        if channel == "answer" and "run_ms" in data:
             self.run_ms.append(float(data["run_ms"]))
 
     def keep_frame(self, frame_id: str, why: str) -> None:
@@ -84,12 +84,11 @@ class Eye:
         found: tuple[SeenRegion, ...] = said.result.regions
         return found
 
-    def ask(self, questions: Sequence[Question]) -> list[Said]:
-        """Answers in the order of the questions; one that fails does not spoil the others. Nothing is remembered from
-        before, so that times are true."""
+    def ask(self, questions: Sequence[Question], reuse: Reuse = "exact") -> list[Said]:
+        """Answers in the order of the questions; one that fails does not spoil the others."""
         said: list[Said] = []
         for start in range(0, len(questions), self._most):
-            token = ASKER.set(Asker("evaluate", reuse="never"))
+            token = ASKER.set(Asker("evaluate", reuse=reuse))
             try:
                 tickets = [self._service.submit(question) for question in questions[start : start + self._most]]
             finally:

@@ -110,9 +110,12 @@ def _of_options(item: Item, answer: Answer) -> dict[str, Any]:
 
 
 def _of_count(item: Item, counted: Counted) -> dict[str, Any]:
-    assert isinstance(item.truth, int)
+    assert isinstance(item.question, HowMany) and isinstance(item.truth, int)
     given = counted.probabilities
-    members = [str(n) for n in likeliest(given, ERROR_RATE)] if given else []
+    if counted.calibrated:
+        members = [str(n) for n in counted.plausible]
+    else:
+        members = [str(n) for n in likeliest(given, item.question.error_rate)] if given else []
     truth = str(min(item.truth, MOST_COUNTED))
     return {
         "said": str(counted.number),
@@ -120,7 +123,8 @@ def _of_count(item: Item, counted: Counted) -> dict[str, Any]:
         "confidence": _share(given[counted.number]) if counted.number < len(given) else None,
         "members": tuple(members),
         "size": len(members) or MOST_COUNTED + 1,
-        "covered": not given or truth in members,
+        "covered": not members or truth in members,
+        "calibrated": counted.calibrated,
     }
 
 

@@ -60,4 +60,4 @@ def _stages(quick: bool) -> list[Stage]:
     return [Stage(0, Order(things=22), 4 if quick else 30, {})]
 
 
-LATENCY = Suite("latency", 10, "milliseconds of an answer", _stages, _ask, _figures)
+LATENCY = Suite("latency", 10, "milliseconds of an answer", _stages, _ask, _figures, reuse="never")

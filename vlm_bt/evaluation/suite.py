@@ -12,6 +12,7 @@ from vlm_bt.bench.form import Figure, Sense
 from vlm_bt.evaluation.answered import Answered, Item
 from vlm_bt.evaluation.scene import Scene
 from vlm_bt.evaluation.statistics import Share, accuracy, coverage, mean_size, reliability, wrong_and_sure
+from vlm_bt.questions import Reuse
 from vlm_bt.training.staged import Order, Staged
 from vlm_bt.training.staging import Studio
 
@@ -55,6 +56,7 @@ class Suite:
         figures: Of all answers of the suite.
         about: What it asks, in a few words.
         studio: Makes what stages the scenes of a seed and an order.
+        reuse: Whether an answer may be given again to the same question about the same pixels.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Suite:
     ask: Callable[[Scene, np.random.Generator], list[Item]]
     figures: Callable[[Sequence[Answered]], list[Figure]]
     studio: Callable[[int, Order], Stager] = Studio
+    reuse: Reuse = "exact"
 
     def seed_of(self, stage: Stage, seed: int) -> int:
         """The studio's seed. Raises: ValueError: A run's seed that no block has room for."""
