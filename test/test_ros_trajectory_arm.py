@@ -12,23 +12,15 @@ import pytest
 pytest.importorskip("rclpy", reason="no rclpy: pip install -e '.[ros]'")
 pytest.importorskip("vlm_bt_interfaces", reason="vlm_bt_interfaces is not built: see interfaces/")
 
-import ros_puppets  # noqa: F401  (sets what Fast DDS goes by)
-from rclpy.action import ActionServer, CancelResponse, GoalResponse
-from rclpy.callback_groups import ReentrantCallbackGroup
-from sensor_msgs.msg import JointState
+from ros_driving import Client, PuppetJoints, to
 from vlm_bt_interfaces.action import Grip, MoveArm
 
 from vlm_bt import settings
 from vlm_bt.cli.run import changed
-from vlm_bt.clocks import WallClock
 from vlm_bt.errors import ConfigError
-from vlm_bt.ros.arm import RosArm
-from vlm_bt.ros.goal import ActionPort, Goal
-from vlm_bt.ros.messages import pose_message, pose_of
-from vlm_bt.ros.runtime import Inbox, Runtime
-from vlm_bt.ros.stamps import Stamps
+from vlm_bt.ros.messages import pose_of
+from vlm_bt.ros.runtime import Runtime
 from vlm_bt.ros.trajectory_arm import TrajectoryArm
-from vlm_bt.scene.handling import pointing_down
 
 pytestmark = pytest.mark.ros
 
@@ -39,51 +31,20 @@ def test_without_control_msgs_the_driver_says_what_to_install(monkeypatch):
         TrajectoryArm(runtime.node("driver"), settings.load())
 
 
-class Controllers:
-    """A joint trajectory controller and a gripper that do as they are told, in real time."""
+class Controllers(PuppetJoints):
+    """A joint trajectory controller that does as it is told, in real time, and a gripper."""
 
     def __init__(self, runtime: Runtime, chosen) -> None:
-        from control_msgs.action import FollowJointTrajectory, GripperCommand
+        super().__init__(runtime, chosen)
+        from control_msgs.action import FollowJointTrajectory
 
-        self.names = chosen.ros.trajectory.joints
-        self.joints = np.array(chosen.ros.trajectory.named["home"])
-        self.width_m, self.thing_m = 0.08, 0.0
-        self.error, self.deaf, self.silent = 0, False, False
+        self.error, self.deaf = 0, False
         self.points: list[int] = []
-        self.node = runtime.node("controllers")
-        group = ReentrantCallbackGroup()
-        self.servers = [
-            ActionServer(
-                self.node,
-                kind,
-                name,
-                execute,
-                goal_callback=lambda goal: GoalResponse.ACCEPT,
-                cancel_callback=lambda handle: CancelResponse.ACCEPT,
-                callback_group=group,
-            )
-            for kind, name, execute in (
-                (FollowJointTrajectory, chosen.ros.trajectory.controller, self._follow),
-                (GripperCommand, chosen.ros.trajectory.gripper, self._grip),
-            )
-        ]
-        self._kinds = (FollowJointTrajectory, GripperCommand)
-        self._said = self.node.create_publisher(JointState, "joint_states", 10)
-        self.node.create_timer(0.01, self._say, callback_group=group)
-
-    def close(self) -> None:
-        for server in self.servers:
-            server.destroy()
-
-    def _say(self) -> None:
-        if self.silent:
-            return
-        half = self.width_m / 2
-        names = ["finger_joint2", *self.names, "finger_joint1"]
-        self._said.publish(JointState(name=names, position=[half, *self.joints.tolist(), half]))
+        self._kind = FollowJointTrajectory
+        self.serve(FollowJointTrajectory, chosen.controller, self._follow)
 
     def _follow(self, handle):
-        result = self._kinds[0].Result()
+        result = self._kind.Result()
         points = handle.request.trajectory.points
         self.points.append(len(points))
         times = [0.0, *(p.time_from_start.sec + p.time_from_start.nanosec * 1e-9 for p in points)]
@@ -103,57 +64,13 @@ class Controllers:
         handle.succeed()
         return result
 
-    def _grip(self, handle):
-        result = self._kinds[1].Result()
-        time.sleep(0.1)
-        aim = handle.request.command.position
-        self.width_m = max(aim, self.thing_m)
-        result.position, result.reached_goal = self.width_m, self.width_m == aim
-        result.stalled = not result.reached_goal
-        handle.succeed()
-        return result
 
-
-class Driven:
+class Driven(Client):
     def __init__(self, driver: Runtime, controllers: Runtime, client: Runtime) -> None:
         chosen = changed(settings.load(), "ros.trajectory.lost_s", 2.0)
-        self.controllers = Controllers(controllers, chosen)
+        self.controllers = Controllers(controllers, chosen.ros.trajectory)
         self.arm = TrajectoryArm(driver.node("driver"), chosen)
-        node = client.node("client")
-        self.inbox = Inbox()
-        self.port = RosArm(node, chosen.ros.arm, Stamps(node, WallClock(0.02)), self.inbox, "base")
-        self.actions = {MoveArm: ActionPort(node, MoveArm, "move_arm"), Grip: ActionPort(node, Grip, "grip")}
-        self.until(lambda: self.port.heard and self.port.state.healthy and self.port.served, 30.0)
-
-    def until(self, true, limit_s: float = 15.0) -> None:
-        began = time.monotonic()
-        while not true():
-            assert time.monotonic() - began < limit_s, "it never happened"
-            self.inbox.empty()
-            self.port.step()
-            time.sleep(0.005)
-
-    def send(self, message) -> Goal:
-        port = self.actions[MoveArm if isinstance(message, MoveArm.Goal) else Grip]
-        return Goal(port, message, self.inbox, time.monotonic, accept_limit_s=5, limit_s=30, what="goal")
-
-    def goes(self, message) -> Goal:
-        goal = self.send(message)
-
-        def ended() -> bool:
-            goal.step()
-            return goal.ended is not None
-
-        self.until(ended, 40.0)
-        return goal
-
-
-def to(position, *, straight=False, **more) -> MoveArm.Goal:
-    goal = MoveArm.Goal(**more)
-    goal.pose.header.frame_id = "base"
-    goal.pose.pose = pose_message(pointing_down(position, 0.0))
-    goal.path.straight = straight
-    return goal
+        super().__init__(client, chosen.ros.arm)
 
 
 @pytest.fixture

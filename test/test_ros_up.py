@@ -158,6 +158,19 @@ def test_the_guardian_starts_before_the_missions_and_stops_after_them() -> None:
     assert names.index("robot") < names.index("guardian") < names.index("mission") < names.index("client")
 
 
+@pytest.mark.parametrize("arm", ["moveit", "trajectory"])
+def test_the_arm_of_a_real_bench_is_the_one_that_was_chosen(arm) -> None:
+    setup = SETUPS["realsense"]
+    commands = {process.name: process.command for process in setup.processes(complete(setup, {"arm": arm}))}
+    assert f"{arm}-arm" in commands["arm"]
+
+
+def test_an_arm_that_nobody_serves_is_refused() -> None:
+    setup = SETUPS["realsense"]
+    with pytest.raises(ValueError, match="'trajectory' or 'moveit', not 'magic'"):
+        setup.processes(complete(setup, {"arm": "magic"}))
+
+
 def test_inputs_and_settings_reach_the_mission_as_they_were_given() -> None:
     setup = SETUPS["workbench"]
     given = complete(setup, {"tree": "get me it", "set": "simulation.items=6 'what=a b'", "seed": "12"})

@@ -108,7 +108,10 @@ def up(
         str | None, typer.Option(help="Who answers: 'ros', 'scripted', 'scripted:FILE', 'silent'.")
     ] = None,
     camera_serial: Annotated[str | None, typer.Option(help="Of the RealSense.")] = None,
-    controllers: Annotated[str | None, typer.Option(help="ros2_control of the arm: 'PACKAGE FILE.launch.py'.")] = None,
+    arm: Annotated[str | None, typer.Option(help="Who plans its ways: 'moveit' or 'trajectory'.")] = None,
+    controllers: Annotated[
+        str | None, typer.Option(help="ros2_control of the arm, and move_group: 'PACKAGE FILE.launch.py'.")
+    ] = None,
     rate_hz: Annotated[float | None, typer.Option(min=0, help="Looks a second of the vision node.")] = None,
     dry: Annotated[bool, typer.Option("--dry", help="Only say what would be started.")] = False,
 ) -> None:
@@ -131,6 +134,7 @@ def up(
         "seed": "" if seed is None else str(seed),
         "human": human,
         "camera_serial": camera_serial,
+        "arm": arm,
         "controllers": controllers,
         "rate_hz": "" if rate_hz is None else str(rate_hz),
     }

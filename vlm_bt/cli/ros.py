@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,11 +14,13 @@ import typer
 from vlm_bt.errors import ConfigError
 
 if TYPE_CHECKING:
+    from vlm_bt.ros.arm_driver import Served
     from vlm_bt.settings import Settings
 
 app = typer.Typer(help="Missions on a ROS 2 robot: its nodes.", no_args_is_help=True, rich_markup_mode=None)
 
 Config = Annotated[Path | None, typer.Option(help="What it runs on. Default: config/embedded.yaml.")]
+ArmConfig = Annotated[Path | None, typer.Option(help="Default: config/ros_realsense.yaml.")]
 SetTexts = Annotated[list[str] | None, typer.Option("--set", help="A setting, such as mission.tick_s=0.1.")]
 RosArgs = Annotated[list[str] | None, typer.Argument(help="ROS arguments, after --: --ros-args -r old:=new.")]
 Namespace = Annotated[str, typer.Option(help="Of the node.")]
@@ -149,7 +151,7 @@ def sim(
 @app.command("trajectory-arm")
 def trajectory_arm(
     ros_args: RosArgs = None,
-    config: Annotated[Path | None, typer.Option(help="Default: config/ros_realsense.yaml.")] = None,
+    config: ArmConfig = None,
     set_: SetTexts = None,
     namespace: Namespace = "",
 ) -> None:
@@ -161,22 +163,54 @@ def trajectory_arm(
     vlm-bt ros trajectory-arm --config my_robot.yaml
     """
     require_ros()
-    from vlm_bt.places import share_dir
-    from vlm_bt.ros.arm_driver import serve
     from vlm_bt.ros.trajectory_arm import TrajectoryArm
 
-    settings = chosen_settings(config or share_dir("config") / "ros_realsense.yaml", set_)
+    raise typer.Exit(_serve(TrajectoryArm, "trajectory_arm", ros_args, config, set_, namespace))
+
+
+@app.command("moveit-arm")
+def moveit_arm(
+    ros_args: RosArgs = None,
+    config: ArmConfig = None,
+    set_: SetTexts = None,
+    namespace: Namespace = "",
+) -> None:
+    """Serve an arm that MoveIt 2 plans for, and a gripper of ros2_control, behind the actions MoveArm and Grip.
+
+    move_group runs already; it keeps the arm clear of the obstacles of `ros.moveit`, and of what is in its own scene.
+
+    \b
+    vlm-bt ros moveit-arm --config my_robot.yaml
+    vlm-bt ros moveit-arm --set ros.moveit.planner=RRTConnectkConfigDefault
+    """
+    require_ros()
+    from vlm_bt.ros.moveit_arm import MoveItArm
+
+    raise typer.Exit(_serve(MoveItArm, "moveit_arm", ros_args, config, set_, namespace))
+
+
+def _serve(
+    make: Callable[[Any, Settings], Served],
+    name: str,
+    ros_args: list[str] | None,
+    config: Path | None,
+    texts: list[str] | None,
+    namespace: str,
+) -> int:
+    from vlm_bt.places import share_dir
+    from vlm_bt.ros.arm_driver import serve
+
+    settings = chosen_settings(config or share_dir("config") / "ros_realsense.yaml", texts)
     with until_stopped() as stopped:
-        code = serve(
-            TrajectoryArm,
+        return serve(
+            make,
             settings,
-            "trajectory_arm",
+            name,
             stop=stopped,
             namespace=namespace,
             ros_args=tuple(ros_args or ()),
             ready=lambda: typer.echo("the arm is served"),
         )
-    raise typer.Exit(code)
 
 
 def require_ros() -> None:

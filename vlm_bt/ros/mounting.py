@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from rclpy.node import Node
-from rclpy.time import Time
 
 from vlm_bt.errors import ConfigError
+from vlm_bt.ros.transforms import Transforms
 from vlm_bt.ros_settings import RosCameraSettings
 from vlm_bt.types import Pose
 
@@ -71,26 +71,17 @@ class FromTf:
 
     def __init__(self, node: Node, camera: str, base_frame: str, frame: str | None) -> None:
         try:
-            from tf2_ros import Buffer, TransformException, TransformListener
-        except ImportError as missing:
+            self._transforms = Transforms(node)
+        except ConfigError as missing:
             raise ConfigError(
-                f"ros.cameras.{camera} has no extrinsics, so tf2 would be asked where the camera is, and that is not "
-                f"installed ({missing}); give ros.cameras.{camera}.extrinsics, or: apt install ros-jazzy-tf2-ros"
+                f"ros.cameras.{camera} has no extrinsics, so tf2 would be asked where the camera is: {missing}; "
+                f"or give ros.cameras.{camera}.extrinsics"
             ) from missing
-        self._buffer: Any = Buffer()
-        self._listener: Any = TransformListener(self._buffer, node)
-        self._unknown: Any = TransformException
         self._base_frame = base_frame
         self._frame = frame
 
     def pose(self, frame: str, stamp_s: float) -> Pose | str:
-        of = self._frame or frame
-        try:
-            found = self._buffer.lookup_transform(self._base_frame, of, Time(nanoseconds=round(stamp_s * 1e9)))
-        except self._unknown as why:
-            return f"tf2 does not know where {of} is in {self._base_frame}: {why}"
-        at, turn = found.transform.translation, found.transform.rotation
-        return Pose((at.x, at.y, at.z), (turn.w, turn.x, turn.y, turn.z))
+        return self._transforms.pose(self._base_frame, self._frame or frame, stamp_s)
 
 
 def mounting(

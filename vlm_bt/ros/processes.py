@@ -62,7 +62,10 @@ ARGUMENTS: Mapping[str, Argument] = {
     "seed": Argument("7", "Draws the simulated bench."),
     "human": Argument("", "Who answers: scripted, silent, or nobody here (empty): a program or person on the robot."),
     "camera_serial": Argument("", "Serial number of the RealSense; empty: the only one there is."),
-    "controllers": Argument("", "ros2_control of your arm: 'PACKAGE FILE.launch.py'. Empty: it runs already."),
+    "arm": Argument("trajectory", "Who plans the arm's ways: 'moveit' (MoveIt 2), or 'trajectory' (ours)."),
+    "controllers": Argument(
+        "", "ros2_control of your arm, and move_group with it: 'PACKAGE FILE.launch.py'. Empty: it runs already."
+    ),
     "rate_hz": Argument("1.0", "Looks a second of the continuous scene understanding; 0: only what is asked."),
 }
 
@@ -180,7 +183,7 @@ def _realsense(given: Mapping[str, str]) -> tuple[Process, ...]:
         *arm,
         Process(
             "arm",
-            _ours("trajectory-arm", given=given, takes=("config",)),
+            _ours(_arm(given), given=given, takes=("config",)),
             needs=tuple(p.name for p in arm),
             end="again",
         ),
@@ -190,6 +193,12 @@ def _realsense(given: Mapping[str, str]) -> tuple[Process, ...]:
         _client(given, "mission"),
         *_viewer(given),
     )
+
+
+def _arm(given: Mapping[str, str]) -> str:
+    if given["arm"] not in ("trajectory", "moveit"):
+        raise ValueError(f"arm is 'trajectory' or 'moveit', not {given['arm']!r}")
+    return f"{given['arm']}-arm"
 
 
 def _vision(given: Mapping[str, str]) -> tuple[Process, ...]:
@@ -235,8 +244,8 @@ SETUPS: Mapping[str, Setup] = {
         ),
         Setup(
             "realsense",
-            "A RealSense, an arm of ros2_control, missions, vision and guardian.",
-            (*_OF_MISSIONS, "camera_serial", "controllers"),
+            "A RealSense, an arm of MoveIt or ros2_control, missions, vision and guardian.",
+            (*_OF_MISSIONS, "camera_serial", "arm", "controllers"),
             _realsense,
             "ros_realsense.yaml",
         ),

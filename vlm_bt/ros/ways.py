@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vlm_bt.ros.messages import pose_of
+from vlm_bt.ros.asked import no_posture, pose_asked, refused
 from vlm_bt.simulation.kinematics import Joints, Kinematics, Unreachable
 from vlm_bt.simulation.motion import PHYSICS_STEP_S, Trajectory, joint_move, straight_line
 from vlm_bt.simulation.planning import HOVER_Z_M, LOWEST_TCP_Z_M
@@ -45,17 +45,16 @@ class Ways:
 
     def end(self, goal: Any, start: Joints) -> Joints | list[Joints] | Outcome:
         """The joints that a goal leads to; all on the way for a straight line; or why there are none."""
-        if not 0.0 < goal.speed_scale <= 1.0:
-            return Outcome("unreachable", f"speed_scale is in (0, 1], not {goal.speed_scale:g}")
+        wrong = refused(goal)
+        if wrong is not None:
+            return wrong
         if goal.named:
-            if goal.named in self._named:
-                return np.array(self._named[goal.named])
-            return Outcome("unreachable", f"there is no pose {goal.named!r}; there are: {', '.join(self._named)}")
-        if goal.pose.header.frame_id not in ("", self._base_frame):
-            return Outcome("unreachable", f"poses are in {self._base_frame!r}, not {goal.pose.header.frame_id!r}")
-        pose = _lifted(pose_of(goal.pose.pose))
-        if pose is None:
-            return Outcome("unreachable", "the pose has a quaternion without length, or no position")
+            known = self._named.get(goal.named)
+            return no_posture(goal.named, self._named) if known is None else np.array(known)
+        asked = pose_asked(goal, self._base_frame)
+        if isinstance(asked, Outcome):
+            return asked
+        pose = _lifted(asked)
         found: list[Joints] | Joints | Unreachable
         if goal.path.straight:
             found = self._kinematics.line_pose(start, pose)
@@ -110,14 +109,10 @@ def slowed(path: Trajectory, scale: float) -> Trajectory:
     return Trajectory(at(path.joints), at(path.speeds) * scale, at(path.progress)[:, 0], path.begin_z_m, path.end_z_m)
 
 
-def _lifted(pose: Pose) -> Pose | None:
-    """The pose with a quaternion of length 1, the fingertips not below the bench top."""
-    length = math.sqrt(sum(value * value for value in pose.quaternion))
-    if not 1e-6 < length < math.inf or not np.isfinite(pose.position).all():
-        return None
-    w, i, j, k = (value / length for value in pose.quaternion)
+def _lifted(pose: Pose) -> Pose:
+    """The fingertips not below the bench top."""
     x, y, z = pose.position
-    return Pose((x, y, max(z, LOWEST_TCP_Z_M)), (w, i, j, k))
+    return Pose((x, y, max(z, LOWEST_TCP_Z_M)), pose.quaternion)
 
 
 def _pointing(pose: Pose) -> Any:
