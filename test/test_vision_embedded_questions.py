@@ -293,7 +293,7 @@ def test_what_it_cannot_do_is_refused_with_what_could(model: Embedded, frame: Fr
     flat = replace(frame, depth_m=np.zeros_like(frame.depth_m))
     two = (Picture(frame, Look(frame.id)), Picture(frame, Look(frame.id)))
     asked = (
-        (Asked(IsTrue((), "it moved"), two), "one picture at a time"),
+        (Asked(HowMany((), "screws"), two), "one picture at a time"),
         (of_frame(frame, ReadText(())), "route read_text"),
         (of_frame(frame, IsTrue((), "the drawer is open")), "route is_true to a chat model"),
         (of_frame(frame, Choose((), "which is it?", ("a", "b"))), "one thing at a time"),

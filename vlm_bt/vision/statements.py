@@ -7,12 +7,12 @@ above and below are those of the picture, as the camera sees them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from vlm_bt.types import Zone
-from vlm_bt.vision.phrases import Claim, Phrase, claim_of, is_noun, phrase_of
+from vlm_bt.vision.phrases import NUMBERS, Claim, Phrase, claim_of, is_noun, phrase_of
 from vlm_bt.vision.words import plain
 
 Relation = Literal[
@@ -64,7 +64,7 @@ class Statement:
     denied: bool = False
 
 
-_SHORT = (("isn't", "is not"), ("aren't", "are not"), ("doesn't", "does not"), ("don't", "do not"), ("'s ", " is "))
+_SHORT = (("n't ", " not "), ("'s ", " is "))
 _UNTRUE = re.compile(r"^(?:it is |is it )?(?:not true|false|untrue|wrong|not the case|not so) that (?:the )?")
 _TRUE = re.compile(r"^(?:it is |is it )?(?:true|so|the case) that (?:the )?")
 _PICTURE = r"(?: (?:in|on) (?:the |this )?(?:picture|image|frame|photo))"
@@ -100,7 +100,12 @@ _EACH_OTHER = re.compile(
     rf"^(?P<a>.+?) and (?P<b>.+?)(?: {_BE}| do)?(?P<no> not)?(?: lying)? "
     r"(?P<how>touch(?:ing)?|in contact|next to|close to|near)(?: each other| one another)?$"
 )
-_NEAREST_IS = re.compile(
+_NEAREST_OF_THINGS = re.compile(
+    r"(?:there|is there|are there|i (?:can )?see|(?:can|do) you see|you can see|it shows|does it show|an?|the|some|any|no|"
+    r"at (?:least|most)|exactly|only|just|more|fewer|less|\d+|" + "|".join(NUMBERS) + r")\b"
+)
+"""How a text begins that says what is there."""
+_IS = re.compile(
     r"^(?:what is |is )?(?:thing |tool |object |one )?(?:nearest|closest)(?: (?:thing|tool|object))? to (?:the )?"
     r"(?P<b>.+?)(?: is)?(?P<no> not)? (?P<a>(?:an?|the) .+)$"
 )
@@ -117,15 +122,19 @@ def statement_of(text: str, parts: Sequence[str] = (), zones: Sequence[Zone] = (
     Args:
         parts: Phrases for parts that the model knows. zones: Places by name, such as "the left zone" and "the bin".
     """
-    said = f"{plain(text).replace(',', ' , ')} "
-    for short, long in _SHORT:
-        said = said.replace(short, long)
-    said, denied = plain(" ".join(said.split())), False
+    said, denied = plain(without_short_forms(text.replace(",", " , "))), False
     if _UNTRUE.match(said):
         said, denied = _UNTRUE.sub("", said), True
     said = plain(_TRUE.sub("", said))
     clauses = _Reader(parts, zones).clauses(said)
-    return Statement(clauses, denied) if clauses else None
+    if not clauses or (any(_is_strange(clause) for clause in clauses) and not _OF_THINGS.match(text.strip().lower())):
+        return None
+    return Statement(clauses, denied)
+
+
+def _is_strange(clause: Counted | Compared) -> bool:
+    """Whether it is nothing but words that are not known: a name of a thing, or anything else."""
+    return isinstance(clause, Counted) and clause.condition is None and clause.claim.phrase.free
 
 
 class _Reader:
@@ -134,7 +143,7 @@ class _Reader:
     def __init__(self, parts: Sequence[str], zones: Sequence[Zone]) -> None:
         self._parts = parts
         self._places = dict(spoken_places(zones))
-        some = "|".join(re.escape(name) for name in sorted(self._places, key=len, reverse=True)) or r"(?!)"
+        some = any_of(self._places)
         self._in = re.compile(
             rf"^(?:(?P<a>.+?) )??(?:(?:that )?{_BE} )?(?P<no>not )?(?:lying |placed |left |still )?"
             rf"(?P<out>outside(?: of)?|out of|in|inside|within|on|at)(?: of)? (?:the )?(?P<place>{some})$"
@@ -250,6 +259,19 @@ class _Reader:
         return Counted(claim) if claim is not None and is_noun(claim.phrase) else None
 
 
+def without_short_forms(text: str) -> str:
+    """ "is not" for "isn't"; without capitals, articles at the start and end marks."""
+    said = f"{plain(text)} "
+    for short, long in _SHORT:
+        said = said.replace(short, long)
+    return " ".join(said.split())
+
+
+def any_of(names: Iterable[str]) -> str:
+    """A pattern for any of the names, the longest first; one that never matches where there are none."""
+    return "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True)) or r"(?!)"
+
+
 def spoken_places(zones: Sequence[Zone]) -> Iterator[tuple[str, str]]:
     """What each zone may be called, with its name."""
     boxes = [zone.name for zone in zones if zone.container]
@@ -265,6 +287,12 @@ def spoken_places(zones: Sequence[Zone]) -> Iterator[tuple[str, str]]:
     if len(boxes) == 1:
         for word in ("bin", "box", "container", "tray"):
             yield word, boxes[0]
+
+
+def spoken(zone: Zone) -> str:
+    """ "left zone", "parts bin"."""
+    words = zone.name.replace("_", " ")
+    return words if zone.container or words.endswith(("zone", "area")) else f"{words} zone"
 
 
 def _objects(relation: Relation, said: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 
 from vlm_bt.scene.geometry import project
 from vlm_bt.scene.outline import rim
+from vlm_bt.scene.tabletop import Region
 from vlm_bt.types import Zone
 from vlm_bt.vision.backends.bench_things import Bench, chance_of, distribution
 from vlm_bt.vision.phrases import Claim, Phrase
@@ -94,14 +95,14 @@ class Layout:
             apart = self._apart
             near = apart[:, :, None] - (apart[:, None, :] if relation == "nearer to" else apart[None, :, :])
             # Row, the thing that is near, the other: all three are different.
-            return _some(objects[0][None, :, None] * objects[1][None, None, :] * _soft(-near, ASIDE_M) * self._three)
+            return _some(objects[0][None, :, None] * objects[1][None, None, :] * soft(-near, ASIDE_M) * self._three)
         return _some(objects[0][None] * self._pairs(relation, fits, objects[0]))
 
     def _pairs(self, relation: Relation, fits: Chances, others: Chances) -> Chances:
         """(N, N) probability that row lies so to column; 0 for a thing and itself."""
         if relation in _GAPS:
-            most, soft = _GAPS[relation]
-            return np.asarray(_soft(most - self._gaps(np.outer(fits, others) > UNLIKELY), soft) * self._two)
+            most, good_to = _GAPS[relation]
+            return np.asarray(soft(most - self._gaps(np.outer(fits, others) > UNLIKELY), good_to) * self._two)
         sizes = self._sizes
         values = {
             "left of": (-self._middles[:, 0], ASIDE_M),
@@ -115,22 +116,13 @@ class Layout:
             "bigger than": (sizes[:, 2], LARGER_SHARE),
             "smaller than": (-sizes[:, 2], LARGER_SHARE),
         }
-        value, soft = values[relation]
-        return np.asarray(_soft(value[:, None] - value[None], soft) * self._two)
+        value, good_to = values[relation]
+        return np.asarray(soft(value[:, None] - value[None], good_to) * self._two)
 
     def _inside(self, name: str) -> Chances:
         """(N,) probability that each thing lies in a zone: in a container as seen, elsewhere by its middle."""
         zone = next(zone for zone in self.zones if zone.name == name)
-        out = np.zeros(len(self.rows))
-        for n, row in enumerate(self.rows):
-            region = self.bench.regions[row]
-            if zone.container or region.container:
-                out[n] = float(region.container == name)
-                continue
-            x, y = region.footprint.centre
-            inside = min(x - zone.x[0], zone.x[1] - x, y - zone.y[0], zone.y[1] - y)
-            out[n] = float(_soft(np.array(inside), EDGE_M))
-        return out
+        return np.array([within(self.bench.regions[row], zone) for row in self.rows])
 
     def _nearest(self, others: Chances) -> Chances:
         """(N,) probability that each thing is nearer than all the rest to one of the others."""
@@ -142,7 +134,7 @@ class Layout:
         rival = np.where(apart <= order[:1], order[1:2] if len(order) > 2 else np.inf, order[:1])
         with np.errstate(invalid="ignore"):
             lead = np.where(np.isinf(apart), -np.inf, rival - apart)
-        return _some(others[None] * _soft(lead, ASIDE_M) * self._two)
+        return _some(others[None] * soft(lead, ASIDE_M) * self._two)
 
     @cached_property
     def _between(self) -> Chances:
@@ -153,7 +145,7 @@ class Layout:
         along = ((at - ends) * way).sum(-1) / length
         off = np.abs(way[..., 0] * (at - ends)[..., 1] - way[..., 1] * (at - ends)[..., 0]) / length
         inside = np.minimum(np.minimum(along, length - along), BETWEEN_ASIDE * length - off)
-        return np.asarray(_soft(inside, ASIDE_M) * self._three)
+        return np.asarray(soft(inside, ASIDE_M) * self._three)
 
     @cached_property
     def _two(self) -> NDArray[np.bool_]:
@@ -209,6 +201,14 @@ def _some(chances: Chances) -> Chances:
     return np.asarray(1.0 - np.prod(1.0 - chances.reshape(len(chances), -1), axis=1))
 
 
-def _soft(value: Chances, soft: float) -> Chances:
-    """Probability of being above 0 where the measure is good to about `soft`."""
-    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(value / soft, -40.0, 40.0))))
+def within(region: Region, zone: Zone) -> float:
+    """Probability that a thing lies in a zone: in a container as seen, elsewhere by its middle."""
+    if zone.container or region.container:
+        return float(region.container == zone.name)
+    x, y = region.footprint.centre
+    return float(soft(np.array(min(x - zone.x[0], zone.x[1] - x, y - zone.y[0], zone.y[1] - y)), EDGE_M))
+
+
+def soft(value: Chances, good_to: float) -> Chances:
+    """Probability of being above 0 where the measure is good to about `good_to`."""
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(value / good_to, -40.0, 40.0))))

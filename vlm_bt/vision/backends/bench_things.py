@@ -9,11 +9,12 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor
 
 from vlm_bt.questions import MOST_COUNTED, Mask
 from vlm_bt.scene.crops import crop
-from vlm_bt.scene.tabletop import Region, segment
+from vlm_bt.scene.tabletop import TALLEST_M, Region, Segmentation, segment
 from vlm_bt.types import Box, Frame, Zone
 from vlm_bt.vision.backends.embedded_clip import EmbeddedClip, Floats, Pixels
 from vlm_bt.vision.model import Unsupported
@@ -21,6 +22,8 @@ from vlm_bt.vision.phrases import Claim, Phrase, denied, phrase_of
 from vlm_bt.vision.vocabulary import KINDS
 from vlm_bt.vision.words import NEAR_COLOURS
 
+SLIMMEST_M2, WIDEST_M2 = 25e-6, 40e-4
+"""How much of the bench a tool that stands on its end covers; an arm or a person covers more."""
 Counts = NDArray[np.float64]
 _DENIES = re.compile(r"\bnot\b|n't\b|\bno\b|without|lack|miss|how many|number of")
 
@@ -56,6 +59,13 @@ class Things:
     def parts(self) -> Floats:
         """(N, P) probability of each of the clip's parts; as trained, it is too high for rare ones."""
         return self.clip.parts_of(self._views)
+
+    @cached_property
+    def looks_like(self) -> Floats:
+        """(N, D) unit vectors of what the things look like, for telling one from another."""
+        vectors = sum(view.numpy() for view in self._views) if len(self.pixels) else np.zeros((0, 1), np.float32)
+        out: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+        return out
 
     def fits(self, text: str) -> Floats:
         """(N,) probability that the phrase fits each thing: by the heads for kind, colour and part where they know
@@ -102,12 +112,19 @@ class Things:
 
 @dataclass(eq=False)
 class Bench:
-    """Everything on the bench in one frame. `pixel_m`: side of a pixel on the bench, metres."""
+    """Everything on the bench in one frame.
+
+    Attributes:
+        pixel_m: Side of a pixel on the bench, metres.
+        columns: Where (x, y, metres, base frame) something slim stands that is taller than a thing that lies can be,
+            with its height: no region, because an arm or a person looks like that too.
+    """
 
     frame: Frame
     regions: tuple[Region, ...]
     things: Things
     pixel_m: float
+    columns: tuple[tuple[float, float, float], ...] = ()
 
     def within(self, box: Box) -> list[int]:
         """Rows of the things whose middle lies in the box, which may be that of the whole frame."""
@@ -134,7 +151,18 @@ def look_at_bench(frame: Frame, containers: Sequence[Zone], clip: EmbeddedClip) 
     for row, region in enumerate(regions):
         pixels[row] = crop(frame, region, clip.size)
     pixel_m = found.bench.pose_camera_in_base.position[2] / frame.intrinsics.fx
-    return Bench(frame, regions, Things(clip, pixels), pixel_m)
+    return Bench(frame, regions, Things(clip, pixels), pixel_m, _columns(found, pixel_m))
+
+
+def _columns(found: Segmentation, pixel_m: float) -> tuple[tuple[float, float, float], ...]:
+    labels, _ = ndimage.label(found.height_m > TALLEST_M)
+    out = []
+    for number, place in enumerate(ndimage.find_objects(labels), start=1):
+        top = labels[place] == number
+        if SLIMMEST_M2 <= top.sum() * pixel_m**2 <= WIDEST_M2:
+            x, y = found.points[place][top].mean(0).tolist()
+            out.append((x, y, float(found.height_m[place][top].max())))
+    return tuple(out)
 
 
 def distribution(chances: Sequence[float]) -> Counts:

@@ -33,12 +33,14 @@ from vlm_bt.questions import (
 from vlm_bt.types import Answer, Frame
 from vlm_bt.vision.asking_words import HOW_MANY_HANDLES, TRUE_TEMPLATES
 from vlm_bt.vision.backends import Surroundings
+from vlm_bt.vision.backends.bench_changes import Changes
 from vlm_bt.vision.backends.bench_claims import Layout
 from vlm_bt.vision.backends.bench_things import Bench, Things, distribution, look_at_bench
 from vlm_bt.vision.backends.embedded_clip import EmbeddedClip, Floats, Pixels
 from vlm_bt.vision.backends.head_answers import HeadAnswers
 from vlm_bt.vision.backends.question_head import HEAD_FILE
-from vlm_bt.vision.backends.thing_words import caption, scene_in_words
+from vlm_bt.vision.backends.thing_words import caption, changes_in_words, scene_in_words
+from vlm_bt.vision.happenings import asked_about, filled_in, happening_of, meant_zone
 from vlm_bt.vision.model import Asked, Unsupported
 from vlm_bt.vision.phrases import claim_of, denied, phrase_of
 from vlm_bt.vision.pictures import Picture
@@ -134,6 +136,8 @@ class Embedded:
         question = asked.question
         if isinstance(question, Embed) and not question.looks:
             return _embedding(self._clip.text_embeddings([question.text])[0])
+        if len(asked.pictures) == 2 and isinstance(question, (IsTrue, Choose, Describe)):
+            return self._compared(question, *asked.pictures)
         picture = asked.picture
         if isinstance(question, Embed):
             return _embedding(self._clip.image_embeddings(picture.pixels(self._clip.size)[None])[0])
@@ -186,6 +190,36 @@ class Embedded:
             return Answer(question.question, question.options, tuple(map(float, row[:-1])), outside=float(row[-1]))
         shown, outside = self._head.choose(self._head.pictures(pixels[None]), question.question, question.options)
         return Answer(question.question, question.options, tuple(float(p) for p in shown), outside=outside)
+
+    def _compared(self, question: IsTrue | Choose | Describe, before: Picture, after: Picture) -> Answer | Caption:
+        """About two pictures of one bench, in time order. A claim in the present is about the later one."""
+        changes = self._changes(before, after)
+        if isinstance(question, Describe):
+            return Caption(changes_in_words(changes))
+        if isinstance(question, IsTrue):
+            return _yes_no(question.claim, self._chance_of_happening(question.claim, changes, "", ""))
+        about, meant = asked_about(question.question), meant_zone(question.question, self._zones)
+        said = [filled_in(question.question, option) for option in question.options]
+        shares = np.array([self._chance_of_happening(text, changes, about, meant) for text in said])
+        shares = shares / max(1.0, float(shares.sum()))
+        return Answer(question.question, question.options, tuple(map(float, shares)), outside=1.0 - float(shares.sum()))
+
+    def _chance_of_happening(self, claim: str, changes: Changes, about: str, meant: str) -> float:
+        happening = happening_of(claim, self._clip.parts, self._zones, about, meant)
+        if happening is not None:
+            return changes.chance(happening)
+        statement = statement_of(claim, self._clip.parts, self._zones)
+        if statement is None:
+            raise Unsupported(
+                "of two pictures the shipped model can say what was put where, moved, dropped, knocked over, taken or "
+                "added, and what lies where in the later one; route is_true to a chat model for anything else"
+            )
+        return Layout(changes.later, changes.later.within(changes.shown[1]), self._zones).chance(statement)
+
+    def _changes(self, before: Picture, after: Picture) -> Changes:
+        if before.thing is not None or after.thing is not None:
+            raise Unsupported("the shipped model compares two frames, or the same part of both, not two things")
+        return Changes(self._bench(before.frame), self._bench(after.frame), (before.at, after.at), self._zones)
 
     def _how_many(self, question: HowMany, picture: Picture) -> Counted:
         pixels = self._one_thing(picture)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlm_bt.vision.asking_words import CAPTION_QUESTION, MOST_PARTS, indefinite, listed, proper_parts, ranked
+from vlm_bt.vision.backends.bench_changes import Changes, happened_to
 from vlm_bt.vision.backends.bench_things import Things
 from vlm_bt.vision.backends.embedded_clip import EmbeddedClip
 from vlm_bt.vision.backends.head_answers import HeadAnswers
@@ -71,6 +72,23 @@ def scene_in_words(kinds: NDArray[Any]) -> str:
         said.append(f"{_number(unknown)} {'thing' if unknown == 1 else 'things'} that I cannot name")
     text = listed_plainly(said)
     return f"On the bench: {text}."
+
+
+def changes_in_words(changes: Changes) -> str:
+    """A sentence for every thing that has changed, those that moved first."""
+    said = []
+    for change in changes.things:
+        bench, row = (changes.later, change.after) if change.after is not None else (changes.earlier, change.before)
+        assert row is not None
+        kind = (*KINDS, "")[int(bench.things.kinds[row].argmax())]
+        what = happened_to(changes, change)
+        if what:
+            said.append(f"{f'The {kind}' if kind else 'A thing that I cannot name'} {_passive(kind)} {what}.")
+    return " ".join(said) or "Nothing has changed."
+
+
+def _passive(kind: str) -> str:
+    return "were" if kind.endswith("pliers") else "was"
 
 
 def listed_plainly(phrases: list[str]) -> str:
