@@ -96,12 +96,7 @@ setup(
         # OpenCV 5 ships neither a face model nor the class that loads one.
         "privacy": ["opencv-python-headless>=4.10,<5"],
         "realsense": ["pyrealsense2>=2.59"],
-        "ros": [
-            # Only where no ROS 2 is installed: on a ROS machine rclpy comes with the distribution.
-            "ros-jazzy-rclpy==7.1.6",
-            "ros-jazzy-rmw-fastrtps-cpp==8.4.3",
-            "ros-jazzy-common-interfaces==5.3.6",
-        ],
+        # No extra for ROS: it is the distribution's, or that of scripts/ros_interfaces, which builds the messages too.
         # Colcon looks here for what runs the tests.
         "test": ["pytest>=8.3"],
         "dev": [

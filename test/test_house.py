@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -53,11 +54,17 @@ HEAVY = {
     "open_clip": ("vision.backends", "training"),
     "mujoco": ("simulation", "training"),
     "mink": ("simulation", "training"),
-    "rclpy": ("ros",),
     "pyrealsense2": (),
 }
 # Not even inside a function: one room deals with these.
-CONFINED = {"mujoco": ("simulation", "training"), "mink": ("simulation", "training"), "rclpy": ("ros",)}
+CONFINED = {
+    "mujoco": ("simulation", "training"),
+    "mink": ("simulation", "training"),
+    "moveit_msgs": ("ros.moveit_arm", "ros.moveit_goals", "ros.moveit_scene"),
+    "control_msgs": ("ros.gripper", "ros.trajectory_arm"),
+}
+# Like these, whatever comes with ROS: its libraries, and every package of messages.
+OF_ROS = re.compile(r"rclpy|tf2_\w+|py_trees_ros|launch|launch_ros|ros2\w+|rosidl\w*|std_srvs|\w+_(msgs|interfaces)")
 
 
 class Import(NamedTuple):
@@ -118,12 +125,10 @@ def points_back(arrow: Import) -> bool:
 
 def is_misplaced(arrow: Import) -> bool:
     library, _, _ = arrow.imported.partition(".")
-    rooms = HEAVY.get(library)
-    if rooms is None:
-        return False
-    if not arrow.at_top:
-        rooms = CONFINED.get(library, (room_of(arrow.module),))
-    return not any(f"{arrow.module}.".startswith(f"vlm_bt.{room}.") for room in rooms)
+    rooms = CONFINED.get(library) or (("ros",) if OF_ROS.fullmatch(library) else None)
+    if rooms is None and arrow.at_top:
+        rooms = HEAVY.get(library)
+    return rooms is not None and not any(f"{arrow.module}.".startswith(f"vlm_bt.{room}.") for room in rooms)
 
 
 def test_every_room_has_a_row() -> None:
@@ -167,6 +172,13 @@ def test_an_arrow_that_points_back_is_noticed(module: str, line: str) -> None:
         ("vlm_bt.vision.backends.clip", "from torch import nn", False),
         ("vlm_bt.app", "def build():\n    import mujoco", True),
         ("vlm_bt.simulation.bench", "import mujoco", False),
+        ("vlm_bt.ros.arm", "import rclpy", False),
+        ("vlm_bt.devices.camera", "def look():\n    import rclpy", True),
+        ("vlm_bt.bench.camera", "def look():\n    from sensor_msgs.msg import Image", True),
+        ("vlm_bt.cli.ros", "if TYPE_CHECKING:\n    from vlm_bt_interfaces.msg import ArmState", True),
+        ("vlm_bt.ros.moveit_scene", "from moveit_msgs.msg import PlanningScene", False),
+        ("vlm_bt.ros.arm", "def plan():\n    from moveit_msgs.msg import PlanningScene", True),
+        ("vlm_bt.ros.arm_driver", "from control_msgs.action import GripperCommand", True),
     ],
 )
 def test_a_misplaced_heavy_import_is_noticed(module: str, line: str, wrong: bool) -> None:
@@ -178,7 +190,7 @@ def test_importing_the_package_is_quick_and_light() -> None:
         "import sys, time; began = time.perf_counter(); import vlm_bt; took = time.perf_counter() - began; "
         "print(took, *sorted({name.partition('.')[0] for name in sys.modules} & set(sys.argv[1:])))"
     )
-    command = [sys.executable, "-c", code, *HEAVY, "numpy"]
+    command = [sys.executable, "-c", code, *HEAVY, *CONFINED, "rclpy", "numpy"]
     answers = [subprocess.run(command, capture_output=True, text=True, check=True).stdout.split() for _ in range(3)]
     assert [loaded for _, *loaded in answers] == [[], [], []]
     assert min(float(took) for took, *_ in answers) < 0.15

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("rclpy", reason="no rclpy: pip install -e '.[ros]'")
+pytest.importorskip("rclpy", reason="no rclpy: scripts/ros_interfaces")
 pytest.importorskip("vlm_bt_interfaces", reason="vlm_bt_interfaces is not built: see interfaces/")
 
 import ros_puppets  # noqa: F401  (sets what Fast DDS goes by)

@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-pytest.importorskip("rclpy", reason="no rclpy: pip install -e '.[ros]'")
+pytest.importorskip("rclpy", reason="no rclpy: scripts/ros_interfaces")
 pytest.importorskip("vlm_bt_interfaces", reason="vlm_bt_interfaces is not built: see interfaces/")
 
 from rclpy.callback_groups import ReentrantCallbackGroup

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-pytest.importorskip("rclpy", reason="no rclpy: pip install -e '.[ros]'")
+pytest.importorskip("rclpy", reason="no rclpy: scripts/ros_interfaces")
 pytest.importorskip("vlm_bt_interfaces", reason="vlm_bt_interfaces is not built: see interfaces/")
 
 from ros_driving import Client, PuppetJoints, to

@@ -171,7 +171,7 @@ def _calibration(revision: str, folder: Path) -> Finding:
 def ros() -> Iterator[Finding]:
     found = importlib.util.find_spec("rclpy") is not None
     distribution = os.environ.get("ROS_DISTRO", "from Python wheels")
-    remedy = "source /opt/ros/jazzy/setup.bash, or without ROS on the machine: pip install -e '.[ros]'"
+    remedy = "source /opt/ros/jazzy/setup.bash, or without ROS on the machine: scripts/ros_interfaces"
     yield Finding("ROS 2", found, distribution if found else "no rclpy", "" if found else remedy, needed=False)
 
 
