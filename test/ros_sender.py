@@ -6,10 +6,12 @@ from nowhere, and cancelled while an alarm stands.
 python ros_sender.py beat          until it is killed
 python ros_sender.py hang          its heart stops after a second, the goal stays
 python ros_sender.py leave         says goodbye after a second
+python ros_sender.py stall         holds up all its threads for 0.7 s, again and again
 """
 
 from __future__ import annotations
 
+import ctypes
 import sys
 import threading
 import time
@@ -58,6 +60,10 @@ def main(how: str) -> None:
         if how == "leave":
             heart.leave()
         healthy[0] = how != "hang"
+        while how == "stall":
+            # A call into a library that keeps the interpreter to itself.
+            ctypes.PyDLL(None).usleep(700_000)
+            time.sleep(0.1)
         time.sleep(60.0)
 
 

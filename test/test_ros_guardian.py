@@ -8,6 +8,7 @@ pytest.importorskip("rclpy", reason="no rclpy: see the marks in conftest.py")
 pytest.importorskip("vlm_bt_interfaces", reason="vlm_bt_interfaces is not built: see interfaces/README.md")
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -21,6 +22,7 @@ from ros_asking import LATCHED, until
 from vlm_bt_interfaces.action import Grip, MoveArm
 
 from vlm_bt.ros.guardian import Guardian
+from vlm_bt.ros.heartbeat import LEASE_S
 from vlm_bt.ros.runtime import Runtime
 from vlm_bt.ros_settings import GuardianSettings
 
@@ -140,6 +142,22 @@ def test_a_sender_that_hangs_is_as_good_as_dead(cell):
     until(lambda: cell.guardian.alarms == 1, 10.0, "the alarm")
     cell.state("stopped")
     assert cell.arm.under_way == 0
+
+
+def test_a_sender_that_is_stopped_as_a_whole_is_as_good_as_dead(cell):
+    sender = cell.sender("beat")
+    cell.hears()
+    sender.send_signal(signal.SIGSTOP)
+    stopped_s = time.monotonic()
+    cell.state("stopped")
+    assert cell.arm.cancelled_s[0] - stopped_s < LEASE_S + SILENT_S + 0.5
+
+
+def test_a_sender_whose_threads_are_held_up_now_and_then_is_heard_all_the_time(cell):
+    cell.sender("stall")
+    cell.hears()
+    time.sleep(5.0)
+    assert (cell.guardian.alarms, cell.arm.under_way) == (0, 1)
 
 
 def test_a_goodbye_is_no_alarm(cell):

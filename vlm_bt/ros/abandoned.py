@@ -1,7 +1,7 @@
-"""Shared memory that killed programs have left behind: Fast DDS gives back its segments only where a program ends itself.
+"""Shared memory that killed programs have left behind: Fast DDS gives segments back only where a program ends itself.
 
-Each is as large as the profile's `segment_size`, 32 MB in ours, so an arm's node that is killed and started again all day
-would fill the machine's memory. The rule for which are abandoned is that of `fastdds shm clean` (eProsima Fast DDS).
+Each is as large as the profile's `segment_size`, 32 MB in ours, so an arm's node that is killed and started again all
+day would fill the machine's memory. Which are abandoned is told as `fastdds shm clean` (eProsima Fast DDS) tells it.
 """
 
 from __future__ import annotations

@@ -19,7 +19,8 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from vlm_bt_interfaces.msg import Heartbeat
 
-from vlm_bt.ros.heartbeat import BEATS, TOPIC
+from vlm_bt.ros.heart import BEATS
+from vlm_bt.ros.heartbeat import TOPIC
 from vlm_bt.ros.standstill import Standstill
 from vlm_bt.ros_settings import GuardianSettings
 
@@ -36,6 +37,7 @@ class _Sender:
     instance: int
     heard_s: float
     silent_after_s: float
+    suspected: bool = False
 
 
 @dataclass
@@ -93,8 +95,13 @@ class Guardian:
             slept_s = since_s if since_s > self._settings.silent_s / 3 else 0.0
             for name, sender in list(self._senders.items()):
                 sender.heard_s = min(now_s, sender.heard_s + slept_s)
-                if name not in self._alarms and now_s - sender.heard_s > sender.silent_after_s:
+                if name in self._alarms or now_s - sender.heard_s <= sender.silent_after_s:
+                    sender.suspected = False
+                elif sender.suspected:
                     self._raise(name, sender, now_s)
+                else:
+                    # Beats may have come that another thread is about to take in: one more round.
+                    sender.suspected = True
             if self._alarms:
                 self._keep_still(now_s)
             if now_s - self._reported_s >= REPORT_EVERY_S:

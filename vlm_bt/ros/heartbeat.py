@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
+import os
 import random
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
 
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-from vlm_bt_interfaces.msg import Heartbeat as HeartbeatMessage
 
+from vlm_bt.errors import ConfigError
 from vlm_bt.executive import Snapshot
+from vlm_bt.ros.heart import UP, Lease
 
 TOPIC = "heartbeat"
-BEATS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+LEASE_S = 0.5
+"""A process that shows no sign of life for so long hangs as a whole. One that is killed is noticed at once."""
+UP_WITHIN_S = 30.0
 END_WITHIN_S = 2.0
 
 
@@ -38,11 +42,11 @@ class Pulse:
 
 
 class Heartbeat:
-    """Beats from a thread of its own, as long as `alive` says so.
+    """Lets a process of its own beat (see `heart`), and renews its lease as long as `alive` says so.
 
     Args:
         name: Of the sender.
-        alive: Whether whoever it speaks for is at work; called in the heart's thread, must be quick.
+        alive: Whether whoever it speaks for is at work; called in a thread of its own, must be quick.
         commanding: Whether goals are under way at an arm.
 
     Attributes:
@@ -53,57 +57,104 @@ class Heartbeat:
         self, node: Node, name: str, period_s: float, alive: Callable[[], bool], commanding: Callable[[], bool]
     ) -> None:
         self.instance = _instance()
-        self._node = node
         self._name = name
+        self._topic = node.resolve_topic_name(TOPIC)
         self._period_s = period_s
         self._alive = alive
         self._commanding = commanding
-        self._count = 0
         self._ending = threading.Event()
-        self._publisher = node.create_publisher(HeartbeatMessage, TOPIC, BEATS)
+        self._file = os.memfd_create("heartbeat")
+        os.truncate(self._file, 64)
+        self._lease = Lease.of(self._file)
+        self._lease.instance = self.instance
+        self._heart: subprocess.Popen[bytes] | None = None
         self._thread: threading.Thread | None = None
 
+    def prepare(self) -> None:
+        """Start the process; it is silent until `begin`. What takes long may be done meanwhile. Idempotent."""
+        if self._heart is not None and self._heart.poll() is None:
+            return
+        command = [sys.executable, "-m", "vlm_bt.ros.heart", str(self._file), self._topic, self._name]
+        self._heart = subprocess.Popen(
+            [*command, str(self._period_s)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=(self._file,),
+        )
+
     def begin(self) -> None:
-        """Beat from now on: before anything is commanded. Idempotent."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._beat, name="vlm_bt-heartbeat", daemon=True)
-            self._thread.start()
+        """Beat from now on: before anything is commanded. Idempotent.
+
+        Raises:
+            ConfigError: The process that is to beat does not come up.
+        """
+        if self._thread is not None:
+            return
+        self.prepare()
+        self._wait_up()
+        self._renew()
+        self._thread = threading.Thread(target=self._renew_on, name="vlm_bt-heartbeat", daemon=True)
+        self._thread.start()
 
     def start_anew(self) -> None:
         """Be another one from now on: what the guardian held against the one before is dealt with."""
+        self.prepare()
         self.instance = _instance()
+        self._lease.instance = self.instance
 
     def leave(self) -> None:
         """Say goodbye: the silence that follows is no alarm. Only where nothing is under way. Idempotent."""
-        if not self._ending.is_set():
-            self.fall_silent()
-            self._say(leaving=True)
+        if self._ending.is_set():
+            return
+        self._stop_renewing()
+        self._lease.leaving = True
+        if self._heart is not None:
+            try:
+                self._heart.wait(END_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                self._heart.kill()
+        self._let_go()
 
     def fall_silent(self) -> None:
-        """Stop without a goodbye, for what could not be stopped is the guardian's to stop."""
+        """Stop without a goodbye, for what could not be stopped is the guardian's to stop. Idempotent."""
+        if self._ending.is_set():
+            return
+        self._stop_renewing()
+        if self._heart is not None:
+            self._heart.kill()
+        self._let_go()
+
+    def _wait_up(self) -> None:
+        assert self._heart is not None and self._heart.stdout is not None
+        watch = threading.Timer(UP_WITHIN_S, self._heart.kill)
+        watch.start()
+        said = self._heart.stdout.readline()
+        watch.cancel()
+        if said != UP:
+            raise ConfigError("the process that sends the heartbeat does not start")
+
+    def _renew_on(self) -> None:
+        while not self._ending.wait(self._period_s):
+            self._renew()
+
+    def _renew(self) -> None:
+        alive = self._alive()
+        self._lease.commanding = self._commanding()
+        self._lease.until_s = time.monotonic() + LEASE_S if alive else 0.0
+
+    def _stop_renewing(self) -> None:
         self._ending.set()
         if self._thread is not None:
             self._thread.join(END_WITHIN_S)
+        self._lease.until_s = 0.0
 
-    def _beat(self) -> None:
-        while not self._ending.wait(self._period_s):
-            if self._alive():
-                self._say()
-
-    def _say(self, *, leaving: bool = False) -> None:
-        self._count += 1
-        message = HeartbeatMessage(
-            sender=self._name,
-            instance=self.instance,
-            count=self._count,
-            period_s=self._period_s,
-            commanding=not leaving and self._commanding(),
-            leaving=leaving,
-        )
-        # The context may be closed under this thread: then nobody hears it any more.
-        with contextlib.suppress(Exception):
-            message.header.stamp = self._node.get_clock().now().to_msg()
-            self._publisher.publish(message)
+    def _let_go(self) -> None:
+        if self._heart is not None:
+            self._heart.wait(END_WITHIN_S)
+            for pipe in (self._heart.stdin, self._heart.stdout):
+                if pipe is not None:
+                    pipe.close()
+        os.close(self._file)
 
 
 def _instance() -> int:

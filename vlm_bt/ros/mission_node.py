@@ -17,6 +17,7 @@ from rclpy.context import Context
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
+from vlm_bt.errors import ConfigError
 from vlm_bt.ports import Clock, Recorder
 from vlm_bt.ros.announcing import Announcer
 from vlm_bt.ros.diagnostics import ERROR, OK, WARN, Diagnostics, Row
@@ -165,6 +166,7 @@ class MissionNode(LifecycleNode):  # type: ignore[misc]
         """Load the models: what takes long is done before anybody asks for a mission."""
         if self._start is None:
             return TransitionCallbackReturn.FAILURE
+        self._heart.prepare()
         self._worker = Worker(self._start, self._attach, self._prepare, self._view)
         if not self._worker.ready.wait(PREPARED_WITHIN_S) or self._worker.failed:
             why = self._worker.failed or "the models take too long to load"
@@ -174,7 +176,11 @@ class MissionNode(LifecycleNode):  # type: ignore[misc]
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        self._heart.begin()
+        try:
+            self._heart.begin()
+        except ConfigError as error:
+            self.get_logger().error(f"cannot be activated: {error}")
+            return TransitionCallbackReturn.FAILURE
         self.active = True
         return super().on_activate(state)
 

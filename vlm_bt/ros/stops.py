@@ -3,23 +3,46 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable
 from typing import Any
 
 from action_msgs.msg import GoalStatus, GoalStatusArray
 from diagnostic_msgs.msg import DiagnosticStatus
-from rclpy.action import ActionClient
 from rclpy.callback_groups import ReentrantCallbackGroup
 from std_srvs.srv import Trigger
-from vlm_bt_interfaces.action import Grip, MoveArm, RunMission
+from unique_identifier_msgs.msg import UUID
+from vlm_bt_interfaces.action import RunMission
 from vlm_bt_interfaces.msg import Evidence
 
+from vlm_bt.ros.goal import ActionPort
 from vlm_bt.ros.guardian import LATCHED, STATE_TOPIC
 from vlm_bt.ros.runtime import Runtime
 from vlm_bt.ros.standstill import STATUS, UNDER_WAY
 
 LOOK_S = 0.001
-TIDIES_WITHIN_S = 20.0
+ANSWERED_WITHIN_S = 5.0
+
+
+class Asked:
+    """A mission that was accepted.
+
+    Attributes:
+        accepted_s: When that was heard.
+        ends: The future result.
+    """
+
+    def __init__(self, port: ActionPort, goal_id: UUID) -> None:
+        self.accepted_s = time.monotonic()
+        self.ends = port.result(goal_id)
+        self._port, self._id = port, goal_id
+
+    @property
+    def outcome(self) -> Any:
+        return self.ends.result().result.outcome
+
+    def cancel(self) -> None:
+        self._port.cancel(self._id)
 
 
 class Witness:
@@ -46,9 +69,7 @@ class Witness:
             )
         node.create_subscription(Evidence, "evidence", self._hear_evidence, 1000, callback_group=group)
         node.create_subscription(DiagnosticStatus, STATE_TOPIC, self._hear_guardian, LATCHED, callback_group=group)
-        self._missions = ActionClient(node, RunMission, "run_mission", callback_group=group)
-        self._move = ActionClient(node, MoveArm, actions[0], callback_group=group)
-        self._grip = ActionClient(node, Grip, actions[1], callback_group=group)
+        self._missions = ActionPort(node, RunMission, "run_mission")
         self._abort = node.create_client(Trigger, "abort", callback_group=group)
 
     @property
@@ -60,14 +81,15 @@ class Witness:
         """Goals that nobody has told to stop."""
         return [goal for goal in self.under_way if goal not in self.stopping_s]
 
-    def begin(self, tree: str, overrides: tuple[str, ...] = (), within_s: float = 60.0) -> tuple[Any, float] | None:
-        """Ask until a mission is accepted: the goal's handle, and when the acceptance came. None: it never was."""
+    def begin(self, tree: str, overrides: tuple[str, ...] = (), within_s: float = 60.0) -> Asked | None:
+        """Ask until a mission is accepted. None: it never was."""
         by_s = time.monotonic() + within_s
         while time.monotonic() < by_s:
-            if self._missions.wait_for_server(timeout_sec=1.0):
-                sent = self._missions.send_goal_async(RunMission.Goal(tree=tree, overrides=list(overrides)))
-                if wait(sent.done, 5.0) and sent.result().accepted:
-                    return sent.result(), time.monotonic()
+            if self._missions.served:
+                goal_id = UUID(uuid=list(uuid.uuid4().bytes))
+                answer = self._missions.send(goal_id, RunMission.Goal(tree=tree, overrides=list(overrides)))
+                if wait(answer.done, ANSWERED_WITHIN_S) and answer.result().accepted:
+                    return Asked(self._missions, goal_id)
             time.sleep(0.1)
         return None
 
@@ -76,16 +98,10 @@ class Witness:
         wait(lambda: any(first_s > since_s for first_s in list(self._ticked.values())), within_s)
         return min((first_s for first_s in self._ticked.values() if first_s > since_s), default=None)
 
-    def tidy(self) -> None:
-        """Open the hand and fold the arm, as a person does after a stop: it may stand in the camera's view."""
-        for client, goal in (
-            (self._grip, Grip.Goal(width_m=0.08, time_limit_s=5.0)),
-            (self._move, MoveArm.Goal(named="home", time_limit_s=15.0)),
-        ):
-            if client.wait_for_server(timeout_sec=TIDIES_WITHIN_S):
-                sent = client.send_goal_async(goal)
-                if wait(sent.done, 5.0) and sent.result().accepted:
-                    wait(sent.result().get_result_async().done, TIDIES_WITHIN_S)
+    def forget(self) -> None:
+        """The arm's server is another one from now on: what the last one had under way went with it."""
+        self.goals.clear()
+        self.stopping_s.clear()
 
     def abort(self) -> float:
         """Say stop; when it was said."""
