@@ -100,12 +100,12 @@ _EACH_OTHER = re.compile(
     rf"^(?P<a>.+?) and (?P<b>.+?)(?: {_BE}| do)?(?P<no> not)?(?: lying)? "
     r"(?P<how>touch(?:ing)?|in contact|next to|close to|near)(?: each other| one another)?$"
 )
-_NEAREST_OF_THINGS = re.compile(
-    r"(?:there|is there|are there|i (?:can )?see|(?:can|do) you see|you can see|it shows|does it show|an?|the|some|any|no|"
+_OF_THINGS = re.compile(
+    r"(?:there|is there|are there|i (?:can )?see|(?:can|do) you see|you can see|it shows|does it show|an?|the|some|any|"
     r"at (?:least|most)|exactly|only|just|more|fewer|less|\d+|" + "|".join(NUMBERS) + r")\b"
 )
 """How a text begins that says what is there."""
-_IS = re.compile(
+_NEAREST_IS = re.compile(
     r"^(?:what is |is )?(?:thing |tool |object |one )?(?:nearest|closest)(?: (?:thing|tool|object))? to (?:the )?"
     r"(?P<b>.+?)(?: is)?(?P<no> not)? (?P<a>(?:an?|the) .+)$"
 )
