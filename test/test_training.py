@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-from vlm_bt.errors import ModelError
+from vlm_bt.errors import ConfigError, ModelError
 from vlm_bt.simulation.odd_tools import resembles_held_out
 from vlm_bt.simulation.tools import HELD_OUT
 from vlm_bt.training import data, evaluate
@@ -159,19 +163,117 @@ def test_a_training_scene_is_the_same_for_the_same_seed(shards: list[Path]) -> N
     assert first[0].shape[1:] == (96, 96, 3) and len(first[0]) >= 15
 
 
-def test_a_model_of_a_few_steps_is_exported_loads_and_goes_on(shards: list[Path], tmp_path: Path) -> None:
+def test_a_stopped_training_goes_on_to_the_very_same_weights(shards: list[Path], tmp_path: Path) -> None:
+    from vlm_bt.training.clip import Recipe, train
+
+    crops, said = data.gather(shards), list[str]()
+    recipe = Recipe(steps=3, batch=8, sentences=8, threads=1)
+    whole = train(crops, tmp_path / "whole", recipe, said.append)
+    checkpoint = tmp_path / "clip.pt"
+    hurried = replace(recipe, minutes=0.0)
+    # No time at all: it stops before the first step, whatever the machine is busy with.
+    train(crops, tmp_path / "halves", hurried, said.append, checkpoint)
+    interrupted(crops, tmp_path / "halves", recipe, checkpoint, after=2)
+    again = train(crops, tmp_path / "halves", recipe, said.append, checkpoint, held_out=crops)
+    assert "going on from clip.pt: step 2 of 3" in said
+    assert any("minutes are over at step 0 of 3" in line for line in said)
+    assert any(line.startswith("step 3 of 3, held out: kind ") for line in said)
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+
+
+def interrupted(crops: Any, folder: Path, recipe: Any, checkpoint: Path, after: int) -> None:
+    """A training that is killed when so many steps are done and kept."""
+    from vlm_bt.training import clip
+    from vlm_bt.training.course import Course
+
+    class Killed(Exception): ...
+
+    class Short(Course):
+        def learn(self, loss: Any, told: Any) -> None:
+            super().learn(loss, told)
+            if self.step + 1 == after:
+                self.step = after
+                self._save()
+                raise Killed
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(clip, "Course", Short)
+        clip.train(crops, folder, recipe, lambda line: None, checkpoint)
+
+
+def test_a_checkpoint_of_another_training_is_refused(shards: list[Path], tmp_path: Path) -> None:
+    from vlm_bt.training.clip import Recipe, train
+
+    crops, checkpoint = data.gather(shards), tmp_path / "clip.pt"
+    recipe = Recipe(steps=1, batch=8, sentences=8, threads=1)
+    train(crops, tmp_path, recipe, lambda line: None, checkpoint)
+    with pytest.raises(ConfigError, match=r"clip.pt is of another training \(steps was 1, is 2\); give another --out"):
+        train(crops, tmp_path, replace(recipe, steps=2), lambda line: None, checkpoint)
+    checkpoint.write_bytes(b"half a file")
+    with pytest.raises(ConfigError, match=r"clip.pt cannot be read .*delete it and train from the beginning"):
+        train(crops, tmp_path, recipe, lambda line: None, checkpoint)
+
+
+def test_shapes_are_learnt_without_colour_too(shards: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    from vlm_bt.training import crops
+
+    monkeypatch.setattr(crops, "augmented", lambda pixels, rng: pixels)
+    sampler = crops.Sampler(data.gather(shards), size=10, unknown=0.0, chimeras=0.2, grey=0.3)
+    batch = sampler.batch(np.random.default_rng(0))
+    grey = [bool((some[0] == some[1]).all() and (some[1] == some[2]).all()) for some in batch.pixels]
+    assert grey == [False] * 2 + [True] * 3 + [False] * 5
+    assert (batch.colour[2:5] == -1).all() and (batch.colour[5:] >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "says"),
+    [("cuda", "auto", "torch sees no GPU here"), ("cpu", "fp16", "on a CPU take bf16 or fp32")],
+)
+def test_what_a_machine_cannot_do_is_refused_with_a_remedy(device: Any, precision: Any, says: str) -> None:
+    from vlm_bt.training.precision import arithmetic
+
+    if device == "cuda" and torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(ConfigError, match=says):
+        arithmetic(device, precision)
+
+
+def test_a_machine_without_tensorboard_is_told_so_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from vlm_bt.training.board import Board
+
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    said: list[str] = []
+    board = Board(tmp_path / "curves", said.append)
+    for step in range(3):
+        board.add({"loss": 1.0}, step)
+    board.close()
+    assert len(said) == 1 and "pip install 'vlm_bt[training]'" in said[0] and not (tmp_path / "curves").exists()
+
+
+def test_curves_are_there_for_tensorboard(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="no tensorboard: pip install -e '.[training]'")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    from vlm_bt.training.board import Board
+
+    board = Board(tmp_path, print)
+    for step in range(3):
+        board.add({"held out/kind": step / 4}, step)
+    board.close()
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    assert [(e.step, e.value) for e in events.Scalars("held out/kind")] == [(0, 0.0), (1, 0.25), (2, 0.5)]
+
+
+def test_a_model_of_a_few_steps_is_exported_and_loads(shards: list[Path], tmp_path: Path) -> None:
     from vlm_bt.training.clip import Recipe, train
     from vlm_bt.training.embedded import export, fit_mix
     from vlm_bt.vision.backends.embedded import EmbeddedClip
 
     crops = data.gather(shards)
-    recipe = Recipe(minutes=0.03, batch=8, sentences=8, save_every_s=0.0)
     said: list[str] = []
-    checkpoint = tmp_path / "checkpoint.pt"
-    model = train(crops, tmp_path / "model", recipe, said.append, checkpoint)
-    again = train(crops, tmp_path / "model", Recipe(minutes=0.05, batch=8, sentences=8), said.append, checkpoint)
-    assert any("going on from checkpoint.pt" in line for line in said)
-    assert again is not model
+    model = train(crops, tmp_path / "model", Recipe(steps=2, batch=8, sentences=8, threads=1), said.append)
     export(model, crops, tmp_path / "model", tmp_path / "out")
     fit_mix(tmp_path / "out", crops.colours, crops.part_names, crops, said.append)
     clip = EmbeddedClip(tmp_path / "out")

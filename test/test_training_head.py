@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from vlm_bt.simulation.tools import HELD_OUT
 from vlm_bt.training.data import Label
 from vlm_bt.training.head import HeadPlan, train
+from vlm_bt.training.head_batches import Batches, Claims
 from vlm_bt.training.head_report import calibration_error, is_true_caption
 from vlm_bt.training.held_out import HELD_OUT_PAIRS
 from vlm_bt.training.questions import Questions, handles_of, is_held_out
@@ -99,7 +101,7 @@ def test_special_tokens_in_a_text_are_text() -> None:
 def test_questions_beside_each_other_do_not_see_each_other() -> None:
     torch.manual_seed(0)
     head = QuestionHead(HeadShape(300, width=32, inner=32, layers=2, heads=2)).eval()
-    picture = head.picture(torch.randn(1, 9, 768), torch.randn(1, 128))
+    picture = head.picture(torch.randn(1, 128), torch.randn(1, 9, 768), torch.zeros(1, 0))
     first, second = [5, 6, 7], [8, 9]
     part = torch.tensor([[0] * 10 + [1] * 3 + [2] * 2])
     at = torch.tensor([[*range(10), 10, 11, 12, 10, 11]])
@@ -109,22 +111,52 @@ def test_questions_beside_each_other_do_not_see_each_other() -> None:
     assert torch.allclose(both[:, 3:], alone, atol=1e-5)
 
 
-def test_a_head_learns_a_little_in_seconds_stops_goes_on_and_loads(tmp_path: Path) -> None:
+def test_a_head_learns_goes_on_to_the_same_weights_and_loads(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     labels = [RED_PLIERS, ODD, Label("pliers", "blue", ("two handles",))] * 20
-    features = rng.normal(size=(len(labels), 10, 768)).astype(np.float16)
+    features = rng.normal(size=(len(labels), 11, 768)).astype(np.float16)
     words = Words.of_corpus([text for label in labels[:2] for q, a, _ in asked(label, 300) for text in (q, a)], 400)
+    shape = HeadShape(len(words), width=32, inner=32, layers=1, evidence=(10, 3, 7, 4))
     said: list[str] = []
-    for _ in range(2):
-        plan = HeadPlan(minutes=0.04 * (1 + len(said)), batch=8)
-        head, _ = train(plan, [features], labels, PARTS, words, said.append, tmp_path / "head.pt")
-    assert any("going on from head.pt" in line for line in said)
-    revision = head.save(tmp_path, words, "trunk-1")
-    again, its_words, known = load_head(tmp_path, "trunk-1")
-    assert known == revision and its_words.text == words.text
+    claims = Claims.about(features, labels, PARTS, words, count=40)
+    heads = []
+    for path in (None, tmp_path / "head.pt"):
+        plan = HeadPlan(steps=6, batch=8, minutes=None if path is None else 0.0)
+        if path is not None:
+            train(plan, shape, [features], labels, PARTS, words, said.append, checkpoint=path)
+        plan = replace(plan, minutes=None)
+        heads.append(
+            train(plan, shape, [features], labels, PARTS, words, said.append, checkpoint=path, held_out=claims)[0]
+        )
+    assert "going on from head.pt: step 0 of 6" in said
+    assert any(re.match(r"step 6 of 6, held out: claims 0\.\d+  false claims", line) for line in said)
+    whole, again = (head.state_dict() for head in heads)
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
+    revision = heads[0].save(tmp_path, words, "trunk-1")
+    loaded, its_words, known = load_head(tmp_path, "trunk-1")
+    assert known == revision and its_words.text == words.text and loaded.shape == shape
+    seen = torch.ones(1, 128), torch.ones(1, 9, 768), torch.ones(1, 24)
     with torch.inference_mode():
-        seen = head.picture(torch.ones(1, 9, 768), torch.ones(1, 128))
-        assert torch.allclose(again.picture(torch.ones(1, 9, 768), torch.ones(1, 128)), seen, atol=1e-2)
+        assert torch.allclose(loaded.picture(*seen), heads[0].picture(*seen), atol=1e-2)
+
+
+def test_recombined_pictures_have_another_colour_and_never_a_held_out_pair() -> None:
+    labels = [Label("pliers", "red", ("two handles",)), Label("hammer", "blue", ("claw",)), ODD]
+    features = np.zeros((3, 11, 768), np.float16)
+    features[:, :-1] = 1.0
+    for row, colour in enumerate((1, 2, 2)):
+        features[row, -1, [row, 3 + colour, 3 + 3 + 7]] = (1.0, 1.0, colour)
+    words = Words.of_corpus(["is it red", "yes", "no"], 300)
+    shape = HeadShape(len(words), evidence=(3, 3, 7, 1))
+    draw = Batches([features], labels, PARTS, words, 64, shape, recombined=1.0)
+    seen, said = draw._pictures(np.arange(64) % 3, features, np.random.default_rng(0))
+    names = {1: "red", 2: "blue"}
+    for one, label in zip(seen, said, strict=True):
+        assert (label.colour, label.source) not in HELD_OUT_PAIRS
+        assert names[int(one[-1, 3:6].argmax())] == label.colour == names[int(one[-1, 13])]
+        assert labels[int(one[-1, :3].argmax())].source == label.source
+    assert any((label.source, label.colour) == ("hammer", "red") for label in said)
+    assert not any((label.source, label.colour) == ("pliers", "blue") for label in said)
 
 
 def test_calibration_error_is_none_where_probabilities_are_true() -> None:

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import json
 import logging
-import math
-import time
+import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -24,46 +23,32 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from vlm_bt.training.captions import Captions, matches
+from vlm_bt.training.board import Board
+from vlm_bt.training.captions import Caption, Captions, matches
+from vlm_bt.training.course import Course, Pace, decayed
+from vlm_bt.training.crops import MEAN, SIZE, SPREAD, Batch, Crops, Sampler, normalised
+from vlm_bt.training.precision import Arithmetic, Device, Precision, arithmetic
 from vlm_bt.vision.backends.torchvision_shim import ensure_torchvision
 from vlm_bt.vision.vocabulary import KINDS
 
-SIZE = 96
 DIMENSIONS = 128
 CONTEXT = 24
 VOCABULARY = 512
-MEAN, SPREAD = 0.5, 0.25
-NO_KIND = len(KINDS)
-
-
-@dataclass(frozen=True)
-class Crops:
-    """What the model learns from.
-
-    Attributes:
-        pixels: (N, SIZE, SIZE, 3) uint8.
-        kind: (N,) index into `KINDS`, `NO_KIND` for none of them.
-        colour: (N,) index into `colours`, -1 where colour and parts are not known. parts: (N, P) bool.
-        source: (N,) what it really is, for reports: a kind, "odd", "several", "fragment".
-    """
-
-    pixels: NDArray[np.uint8]
-    kind: NDArray[np.int64]
-    colour: NDArray[np.int64]
-    parts: NDArray[np.bool_]
-    source: NDArray[np.str_]
-    colours: tuple[str, ...]
-    part_names: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.kind)
+VALIDATED = 512
+"""Crops and sentences that a held-out figure is of."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train. `minutes` of wall time; the learning rate follows a cosine over them."""
+    """How to train.
 
-    minutes: float = 22.0
+    Attributes:
+        steps, minutes, averaging: As `course.Pace` has them. threads: part of what makes it the same again.
+        unknown_share, chimeras, grey: As `crops.Sampler` has them.
+    """
+
+    steps: int = 2000
+    minutes: float | None = None
     seed: int = 0
     batch: int = 128
     sentences: int = 80
@@ -72,8 +57,10 @@ class Recipe:
     averaging: float = 0.998
     chimeras: float = 0.08
     unknown_share: float = 0.40
+    grey: float = 0.08
     threads: int = 2
-    save_every_s: float = 120.0
+    device: Device = "auto"
+    precision: Precision = "auto"
 
 
 class Trainee(nn.Module):
@@ -147,142 +134,87 @@ def _train_tokenizer(directory: Path, corpus: Sequence[str]) -> int:
 
 
 def train(
-    crops: Crops, directory: Path, recipe: Recipe, say: Callable[[str], None], checkpoint: Path | None = None
+    crops: Crops,
+    directory: Path,
+    recipe: Recipe,
+    say: Callable[[str], None],
+    checkpoint: Path | None = None,
+    held_out: Crops | None = None,
+    board: Board | None = None,
 ) -> Trainee:
-    """Train on the crops and return the averaged model in evaluation mode.
+    """Train on the crops and return the averaged model in evaluation mode, on the CPU.
 
     Args:
         directory: Gets config and tokenizer. checkpoint: where to keep the state and go on from, if it exists.
-        say: Takes lines of progress.
+        say: Takes lines of progress. held_out: what it is measured on meanwhile, labelled as `crops` are.
+
+    Raises:
+        ConfigError: The checkpoint belongs to another training.
     """
     ensure_torchvision()
     import open_clip
 
+    done_in = arithmetic(recipe.device, recipe.precision)
     torch.set_num_threads(recipe.threads)
     torch.manual_seed(recipe.seed)
-    rng = np.random.default_rng([recipe.seed, 7])
-    captions = Captions(crops.colours, crops.part_names, rng)
+    drawn = Captions(crops.colours, crops.part_names, np.random.default_rng([recipe.seed, 7]))
     if checkpoint is None or not checkpoint.is_file():
-        write_config(directory, [caption.text for caption in captions.draw_many(20000)])
+        write_config(directory, [caption.text for caption in drawn.draw_many(20000)])
     # open_clip warns on the root logger that there are no weights; making them is what this is for.
     logging.disable(logging.WARNING)
     clip = open_clip.create_model(f"local-dir:{directory}", load_weights=False)
     logging.disable(logging.NOTSET)
     words = open_clip.get_tokenizer(f"local-dir:{directory}")
-    model = Trainee(clip, len(crops.colours), len(crops.part_names))
+    model = Trainee(clip, len(crops.colours), len(crops.part_names)).to(done_in.device)
     clip.visual.to(memory_format=torch.channels_last)
-    average = {name: value.detach().clone() for name, value in model.state_dict().items()}
-    optimiser = _optimiser(model, recipe)
-    spent, step = 0.0, 0
-    if checkpoint is not None and checkpoint.is_file():
-        state = torch.load(checkpoint, weights_only=True)
-        model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
-        average, spent, step = state["average"], float(state["spent_s"]), int(state["step"])
-        say(f"going on from {checkpoint.name}: step {step}, {spent / 60:.1f} min spent")
-    rarity = _rarity(crops)
-    draw = _Sampler(crops, recipe, np.random.default_rng([recipe.seed, 8, step]))
-    began, saved, told = time.monotonic() - spent, spent, spent
-    seen = 0
-    model.train()
-    while (spent := time.monotonic() - began) < recipe.minutes * 60:
-        share = spent / (recipe.minutes * 60)
-        for group in optimiser.param_groups:
-            group["lr"] = recipe.rate * min(1.0, share / 0.03 + 0.02) * (0.5 + 0.5 * math.cos(math.pi * share) + 0.003)
-        batch = draw.batch()
-        loss, parts = _loss(model, words, captions.draw_many(recipe.sentences), batch, rarity)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        step, seen = step + 1, seen + len(batch.kind)
-        _blend(average, model, min(recipe.averaging, (1 + step) / (10 + step)))
-        if spent - told > 30:
-            told = spent
-            say(f"{spent / 60:5.1f} min  step {step}  {parts}  scale {clip.logit_scale.exp().item():.1f}")
-        if checkpoint is not None and spent - saved > recipe.save_every_s:
-            saved = spent
-            _save(checkpoint, model, optimiser, average, spent, step)
-    say(f"{step} steps, {seen} crops seen in this run")
-    model.load_state_dict(average)
-    return model.eval()
+    rarity = _rarity(crops).to(done_in.device)
+    course = Course(
+        model,
+        decayed(model, recipe.decay),
+        Pace(recipe.steps, recipe.rate, recipe.minutes, averaging=recipe.averaging),
+        done_in,
+        {**decisive(recipe), "crops": len(crops), "checksum": checksum(crops.pixels)},
+        say,
+        checkpoint=checkpoint,
+        board=board,
+        validate=None if held_out is None else lambda ready: figures_of(ready, words, held_out, done_in),
+    )
+    sampler = Sampler(crops, recipe.batch, recipe.unknown_share, recipe.chimeras, recipe.grey)
+    for step in course.steps():
+        rng = np.random.default_rng([recipe.seed, 8, step])
+        sentences = Captions(crops.colours, crops.part_names, rng).draw_many(recipe.sentences)
+        course.learn(*_loss(model, words, sentences, sampler.batch(rng), rarity, done_in))
+    return cast(Trainee, course.finished().cpu())
 
 
-@dataclass(frozen=True)
-class _Batch:
-    pixels: Tensor
-    kind: NDArray[np.int64]
-    colour: NDArray[np.int64]
-    parts: NDArray[np.bool_]
+def decisive(recipe: Any) -> dict[str, object]:
+    """The fields of a plan that decide the weights: not how long one run may take."""
+    return {name: value for name, value in asdict(recipe).items() if name not in ("minutes", "device", "precision")}
 
 
-class _Sampler:
-    """Draws batches in which every kind is as common as every other, and things of no kind have their share."""
-
-    def __init__(self, crops: Crops, recipe: Recipe, rng: np.random.Generator) -> None:
-        self._crops, self._recipe, self._rng = crops, recipe, rng
-        self._of_kind = [np.flatnonzero(crops.kind == kind) for kind in range(NO_KIND + 1)]
-        present = [kind for kind in range(NO_KIND) if len(self._of_kind[kind])]
-        chances = np.zeros(NO_KIND + 1)
-        chances[present] = (1 - recipe.unknown_share) / len(present)
-        chances[NO_KIND] = recipe.unknown_share if len(self._of_kind[NO_KIND]) else 0.0
-        self._chances = chances / chances.sum()
-
-    def batch(self) -> _Batch:
-        rng, crops = self._rng, self._crops
-        kinds = rng.choice(NO_KIND + 1, self._recipe.batch, p=self._chances)
-        rows = np.array([self._of_kind[kind][rng.integers(len(self._of_kind[kind]))] for kind in kinds])
-        pixels = crops.pixels[rows]
-        kind, colour, parts = crops.kind[rows], crops.colour[rows], crops.parts[rows]
-        count = int(self._recipe.chimeras * len(rows))
-        for row in range(count):
-            other = int(rng.integers(count, len(rows)))
-            if _family(kind[row]) == _family(kind[other]):
-                continue
-            pixels[row] = _joined(pixels[row], pixels[other], rng)
-            kind[row], colour[row] = NO_KIND, -1
-        return _Batch(augmented(torch.from_numpy(pixels).permute(0, 3, 1, 2), rng), kind, colour, parts)
+def checksum(pixels: NDArray[np.uint8]) -> str:
+    return f"{zlib.crc32(np.ascontiguousarray(pixels[::31]).tobytes()):08x}"
 
 
-def _family(kind: int) -> str:
-    """Wrenches, screwdrivers and pliers are each one family: cut together, two of one family still look like one."""
-    return KINDS[kind].split()[-1] if kind < NO_KIND else "none"
-
-
-def _joined(first: NDArray[np.uint8], second: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """A thing that does not exist: one part of a crop from `first`, the rest from `second`."""
-    out, cut = first.copy(), int(rng.integers(SIZE * 2 // 5, SIZE * 3 // 5))
-    if rng.random() < 0.5:
-        out[:, cut:] = second[:, cut:]
-    else:
-        out[:, :cut] = second[:, :cut]
-    return out
-
-
-def augmented(pixels: Tensor, rng: np.random.Generator) -> Tensor:
-    """Flips, half turns, shifts, light, colour cast, blur and small erased patches; normalised, channels last."""
-    count = len(pixels)
-    image = pixels.float() / 255
-    if rng.random() < 0.5:
-        image = image.flip(3)
-    if rng.random() < 0.5:
-        image = image.flip(2)
-    if rng.random() < 0.25:
-        image = image.rot90(1, (2, 3))
-    noise = torch.from_numpy(rng.random((count, 5), np.float32)).view(count, 5, 1, 1)
-    image = image * (0.8 + 0.4 * noise[:, :1]) * (0.94 + 0.12 * noise[:, 1:4]) + 0.16 * (noise[:, 4:] - 0.5)
-    image = functional.pad(image, (4, 4, 4, 4), mode="replicate")
-    across, down = (int(shift) for shift in rng.integers(0, 9, 2))
-    image = image[:, :, down : down + SIZE, across : across + SIZE]
-    if rng.random() < 0.2:
-        some = count // 2
-        soft = functional.avg_pool2d(image[:some], 3, 1, 1, count_include_pad=False)
-        image = torch.cat([0.4 * image[:some] + 0.6 * soft, image[some:]])
-    for row in rng.choice(count, count // 8, replace=False):
-        high, wide = (int(side) for side in rng.integers(6, 20, 2))
-        top, left = int(rng.integers(SIZE - high)), int(rng.integers(SIZE - wide))
-        image[row, :, top : top + high, left : left + wide] = float(rng.random())
-    return ((image - MEAN) / SPREAD).contiguous(memory_format=torch.channels_last)
+def figures_of(model: nn.Module, words: Any, crops: Crops, done_in: Arithmetic) -> dict[str, float]:
+    """What an averaged model is worth on crops it has not learnt from: shares that are right."""
+    trainee = cast(Trainee, model)
+    rows = np.linspace(0, len(crops) - 1, min(len(crops), VALIDATED)).round().astype(int)
+    ready = normalised(torch.from_numpy(crops.pixels[rows]).permute(0, 3, 1, 2)).to(done_in.device)
+    sentences = Captions(crops.colours, crops.part_names, np.random.default_rng(9)).draw_many(VALIDATED)
+    with done_in.autocast(), sdpa_kernel(SDPBackend.MATH):
+        raw = torch.cat([trainee.clip.encode_image(some) for some in torch.split(ready, 128)]).float()
+        said = trainee.clip.encode_text(words([caption.text for caption in sentences]).to(done_in.device)).float()
+    kind, colour = trainee.kind(raw).argmax(1).cpu().numpy(), trainee.colour(raw).argmax(1).cpu().numpy()
+    fits = _fits(trainee, raw, said).cpu().numpy() > 0
+    true = matches(sentences, crops.kind[rows], crops.colour[rows], crops.parts[rows])
+    known = crops.colour[rows] >= 0
+    said_right = fits[known] == true[known]
+    return {
+        "kind": float((kind == crops.kind[rows]).mean()),
+        "colour": float((colour == crops.colour[rows])[known].mean()) if known.any() else float("nan"),
+        "sentences": float((said_right[true[known]].mean() + said_right[~true[known]].mean()) / 2),
+    }
 
 
 def _rarity(crops: Crops) -> Tensor:
@@ -291,54 +223,36 @@ def _rarity(crops: Crops) -> Tensor:
     return ((1 - share) / share).sqrt().clamp(1.0, 8.0)
 
 
-def _loss(model: Trainee, words: Any, sentences: Sequence[Any], batch: _Batch, rarity: Tensor) -> tuple[Tensor, str]:
-    true = torch.from_numpy(matches(sentences, batch.kind, batch.colour, batch.parts)).float()
+def _fits(model: Trainee, raw: Tensor, said: Tensor) -> Tensor:
+    """Logits (N, T) of crops' features (N, D) with sentences' (T, D)."""
+    angle = functional.normalize(raw, dim=-1) @ functional.normalize(said, dim=-1).T
+    fits: Tensor = model.clip.logit_scale.exp() * angle + model.clip.logit_bias
+    return fits
+
+
+def _loss(
+    model: Trainee, words: Any, sentences: Sequence[Caption], batch: Batch, rarity: Tensor, done_in: Arithmetic
+) -> tuple[Tensor, dict[str, float]]:
+    def there(values: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(values).to(done_in.device)
+
+    true = there(matches(sentences, batch.kind, batch.colour, batch.parts)).float()
     # Where colour and parts are not known (-1), sentences about them teach nothing.
-    known = torch.from_numpy(batch.colour >= 0)
-    details = torch.tensor([caption.colour is not None or caption.part is not None for caption in sentences])
+    known = there(batch.colour >= 0)
+    details = there(np.array([caption.colour is not None or caption.part is not None for caption in sentences]))
+    pixels, tokens = batch.pixels.to(done_in.device), words([caption.text for caption in sentences]).to(done_in.device)
     # The fused attention of the CPU is slower than plain matrix products for so few tokens.
-    with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
-        raw = model.clip.encode_image(batch.pixels)
-        said = model.clip.encode_text(words([caption.text for caption in sentences]))
-    raw, said = raw.float(), functional.normalize(said.float(), dim=-1)
-    logits = model.clip.logit_scale.exp() * functional.normalize(raw, dim=-1) @ said.T + model.clip.logit_bias
-    each = functional.binary_cross_entropy_with_logits(logits, true, reduction="none").masked_fill(
+    with done_in.autocast(), sdpa_kernel(SDPBackend.MATH):
+        raw, said = model.clip.encode_image(pixels).float(), model.clip.encode_text(tokens).float()
+    each = functional.binary_cross_entropy_with_logits(_fits(model, raw, said), true, reduction="none").masked_fill(
         ~known[:, None] & details[None], 0.0
     )
     match = each.sum() / len(raw)
-    kind = functional.cross_entropy(model.kind(raw), torch.from_numpy(batch.kind), label_smoothing=0.02)
-    colour = functional.cross_entropy(model.colour(raw), torch.from_numpy(batch.colour), ignore_index=-1)
-    really = torch.from_numpy(batch.parts).float()[known]
-    has = functional.binary_cross_entropy_with_logits(model.parts(raw[known]), really, pos_weight=rarity)
+    kind = functional.cross_entropy(model.kind(raw), there(batch.kind), label_smoothing=0.02)
+    colour = has = torch.zeros((), device=raw.device)
+    if (batch.colour >= 0).any():
+        colour = functional.cross_entropy(model.colour(raw), there(batch.colour), ignore_index=-1)
+        really = there(batch.parts).float()[known]
+        has = functional.binary_cross_entropy_with_logits(model.parts(raw[known]), really, pos_weight=rarity)
     loss = 0.25 * match + kind + 0.4 * colour + 4.0 * has
-    told = f"match {match.item():.2f}  kind {kind.item():.3f}  colour {colour.item():.3f}  parts {has.item():.3f}"
-    return loss, told
-
-
-def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
-    matrices = [p for p in model.parameters() if p.ndim >= 2]
-    vectors = [p for p in model.parameters() if p.ndim < 2]
-    groups = [{"params": matrices, "weight_decay": recipe.decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98))
-
-
-def _blend(average: dict[str, Tensor], model: nn.Module, keep: float) -> None:
-    """Exponential moving average of weights and batch statistics; counters are copied."""
-    with torch.no_grad():
-        ours, theirs = [], []
-        for name, value in model.state_dict().items():
-            if value.is_floating_point():
-                ours.append(average[name])
-                theirs.append(value)
-            else:
-                average[name].copy_(value)
-        torch._foreach_lerp_(ours, theirs, 1 - keep)
-
-
-def _save(
-    path: Path, model: nn.Module, optimiser: torch.optim.Optimizer, average: dict[str, Tensor], spent: float, step: int
-) -> None:
-    state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "average": average}
-    partial = path.with_suffix(".partial")
-    torch.save({**state, "spent_s": spent, "step": step}, partial)
-    partial.replace(path)
+    return loss, {"match": match.item(), "kind": kind.item(), "colour": colour.item(), "parts": has.item()}

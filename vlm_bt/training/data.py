@@ -359,8 +359,8 @@ def known(source: str) -> bool:
 
 
 def gather(paths: Sequence[Path]) -> Any:
-    """All shards as one `vlm_bt.training.clip.Crops`."""
-    from vlm_bt.training.clip import NO_KIND, Crops
+    """All shards as one `vlm_bt.training.crops.Crops`."""
+    from vlm_bt.training.crops import NO_KIND, Crops
 
     shards = [read(path) for path in paths]
     labels = [label for _, some, _ in shards for label in some]

@@ -1,4 +1,7 @@
-"""`vlm-bt train embedded`: pictures, training, mixing, calibration, evaluation, weights and card."""
+"""`vlm-bt train embedded`: pictures, the CLIP, its mixing, the question head, calibration, evaluation, cards.
+
+Each stage keeps what it has made, so that another run with the same folder goes on where this one stopped.
+"""
 
 from __future__ import annotations
 
@@ -17,34 +20,63 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vlm_bt.training import evaluate
+from vlm_bt.training.board import Board
 from vlm_bt.training.calibration_fit import fit
-from vlm_bt.training.clip import NO_KIND, Crops, Recipe, Trainee, train
-from vlm_bt.training.data import FIRST_TRAINING_SEED, gather, make_shards
+from vlm_bt.training.clip import Recipe, Trainee, train
+from vlm_bt.training.crops import NO_KIND, Crops
+from vlm_bt.training.data import FIRST_TRAINING_SEED, gather, make_shards, read
+from vlm_bt.training.head import HeadPlan, scenes_kept_back, train_head
 from vlm_bt.training.model_card import write_card
+from vlm_bt.training.precision import Device, Precision
 from vlm_bt.vision.calibration import KIND_SKILL, Calibration
 from vlm_bt.vision.calibration_file import CalibrationFile, CameraId, ModelId, file_name
 from vlm_bt.vision.vocabulary import KINDS
 from vlm_bt.vision.weights import SHIPPED, write_manifest
 
-TUNING_SHARE = 0.06
 NEUTRAL_MIX = {"head": 1.0, "text": 0.0, "other": 0.0, "far": 0.0}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much of everything. `poses` looks at each of `scenes` benches."""
+    """How much of everything. `poses` looks at each of `scenes` benches.
 
-    minutes: float = 12.0
+    Attributes:
+        steps, head_steps: Of the CLIP and of the question head. minutes: of wall time for each of the two, at most.
+    """
+
+    steps: int = 2000
+    head_steps: int = 8000
+    minutes: float | None = None
     scenes: int = 180
     poses: int = 6
     seed: int = 0
     calibration_scenes: int = 120
     evaluation_scenes: int = 60
     processes: int = 2
+    device: Device = "auto"
+    precision: Precision = "auto"
 
     @property
     def first_seed(self) -> int:
         return FIRST_TRAINING_SEED * (self.seed + 1)
+
+    @property
+    def recipe(self) -> Recipe:
+        return Recipe(self.steps, self.minutes, self.seed, device=self.device, precision=self.precision)
+
+    @property
+    def head(self) -> HeadPlan:
+        return HeadPlan(
+            self.head_steps,
+            self.minutes,
+            self.scenes,
+            self.poses,
+            self.seed,
+            self.evaluation_scenes,
+            self.processes,
+            device=self.device,
+            precision=self.precision,
+        )
 
 
 def train_embedded(plan: Plan, out: Path, say: Callable[[str], None], work: Path | None = None) -> dict[str, Any]:
@@ -59,31 +91,46 @@ def train_embedded(plan: Plan, out: Path, say: Callable[[str], None], work: Path
     """
     work = work or out / "work"
     began = time.monotonic()
-    say(f"pictures: {plan.scenes} scenes, {plan.poses} looks at each")
+    say(f"1 of 4, pictures: {plan.scenes} scenes, {plan.poses} looks at each")
     paths = make_shards(work / "crops", plan.scenes, plan.poses, plan.first_seed, say, plan.processes)
     drawn_s = time.monotonic() - began
-    tuning = max(1, round(len(paths) * TUNING_SHARE))
-    crops = gather(paths[:-tuning])
-    say(f"{len(crops)} crops, {len(crops.part_names)} parts, {len(crops.colours)} colours")
-    recipe = Recipe(minutes=plan.minutes, seed=plan.seed)
-    model = train(crops, work / "model", recipe, say, work / "checkpoint.pt")
     directory = out / "embedded"
-    export(model, crops, work / "model", directory)
-    fit_mix(directory, crops.colours, crops.part_names, gather(paths[-tuning:]), say)
+    about = _trunk(plan, paths, directory, work, say)
+    say("3 of 4, the question head")
+    train_head(plan.head, directory, say, work, directory)
+    say("4 of 4, calibration and evaluation")
     figures = measure(plan, directory, out / "calibration" / file_name(SHIPPED, "overhead"), work, say)
-    figures["plan"] = {**asdict(plan), "crops": len(crops), "recipe": asdict(recipe)}
+    figures["plan"] = {**asdict(plan), **about, "recipe": asdict(plan.recipe)}
     figures["took_s"] = {"pictures": round(drawn_s), "all": round(time.monotonic() - began)}
-    figures["sources"] = {str(s): int(n) for s, n in zip(*np.unique(crops.source, return_counts=True), strict=True)}
     (work / "report.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     write_card(directory / "model_card.md", figures)
     return figures
+
+
+def _trunk(
+    plan: Plan, paths: Sequence[Path], directory: Path, work: Path, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Train the CLIP and write it; the last scenes are kept back for validation and for mixing its evidence.
+
+    Returns:
+        How many crops it learnt from, and of what.
+    """
+    crops = gather(paths)
+    kept_back = sum(len(read(path)[1]) for path in paths[len(paths) - scenes_kept_back(paths) :])
+    learnt, tuning = crops.rows(slice(0, len(crops) - kept_back)), crops.rows(slice(len(crops) - kept_back, len(crops)))
+    say(f"2 of 4, the CLIP: {len(learnt)} crops, {len(crops.part_names)} parts, {len(crops.colours)} colours")
+    board = Board(work / "tensorboard" / "clip", say)
+    model = train(learnt, work / "model", plan.recipe, say, work / "clip.pt", tuning, board)
+    export(model, learnt, work / "model", directory)
+    fit_mix(directory, crops.colours, crops.part_names, tuning, say)
+    sources, counts = np.unique(learnt.source, return_counts=True)
+    return {"crops": len(learnt), "sources": dict(zip(sources.tolist(), counts.tolist(), strict=True))}
 
 
 def measure(plan: Plan, directory: Path, calibration: Path, work: Path, say: Callable[[str], None]) -> dict[str, Any]:
     """Calibrate and evaluate a model on mission benches; writes the calibration file."""
     from vlm_bt.vision.backends.embedded import EmbeddedClip
 
-    say("calibration and evaluation scenes")
     first, last = evaluate.CALIBRATION_SEED, evaluate.CALIBRATION_SEED + plan.calibration_scenes - 1
     known = evaluate.make_candidates(work / "calibration", first, plan.calibration_scenes, False, say, plan.processes)
     held_out = evaluate.make_candidates(

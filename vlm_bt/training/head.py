@@ -6,47 +6,55 @@ The trunk's files are read and never written: its calibration stays valid. Only 
 from __future__ import annotations
 
 import json
-import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
-import torch.nn.functional as functional
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from vlm_bt.training.board import Board
+from vlm_bt.training.clip import decisive
+from vlm_bt.training.course import Course, Pace, decayed
 from vlm_bt.training.data import FIRST_TRAINING_SEED, Label, make_shards, read
-from vlm_bt.training.questions import Drawn, Questions, is_held_out
+from vlm_bt.training.head_batches import Batches, Claims, loss_of
+from vlm_bt.training.precision import Device, Precision, arithmetic
+from vlm_bt.training.questions import Questions
 from vlm_bt.training.trunk_features import trunk_features
 from vlm_bt.vision.backends.embedded import EmbeddedClip
-from vlm_bt.vision.backends.question_head import PAD, PLACES, POOLED, HeadShape, QuestionHead, Words, own_question_only
+from vlm_bt.vision.backends.question_head import HeadShape, QuestionHead, Words
 from vlm_bt.vision.vocabulary import KINDS
 
 VOCABULARY = 1024
-ROW = 84
-"""Tokens of questions and answers that follow one picture in training."""
-UNKNOWN_SHARE = 0.35
+TUNING_SHARE = 0.06
+"""Share of the scenes that nothing is learnt from: held-out figures, and what mixes the evidence of the trunk."""
 
 
 @dataclass(frozen=True)
 class HeadPlan:
-    """How much of everything; the pictures are those of `vlm-bt train embedded` with the same seed and scenes."""
+    """How much of everything; the pictures are those of `vlm-bt train embedded` with the same seed and scenes.
 
-    minutes: float = 20.0
+    Attributes:
+        steps, minutes, averaging: As `course.Pace` has them. threads: part of what makes it the same again.
+        recombined: As `head_batches.Batches` has it.
+    """
+
+    steps: int = 8000
+    minutes: float | None = None
     scenes: int = 180
     poses: int = 6
     seed: int = 0
     evaluation_scenes: int = 60
     processes: int = 2
-    threads: int = 1
+    threads: int = 2
     batch: int = 64
     rate: float = 2e-3
-    averaging: float = 0.995
+    averaging: float = 0.998
+    recombined: float = 0.3
+    device: Device = "auto"
+    precision: Precision = "auto"
 
     @property
     def first_seed(self) -> int:
@@ -64,6 +72,9 @@ def train_head(
 
     Returns:
         What it is worth on benches that nothing was trained on.
+
+    Raises:
+        ConfigError: The checkpoint belongs to another training.
     """
     from vlm_bt.training.head_report import measure, write_head_card
 
@@ -73,20 +84,34 @@ def train_head(
     model = EmbeddedClip(trunk, threads=plan.threads)
     say(f"pictures: {plan.scenes} scenes, {plan.poses} looks at each")
     paths = make_shards(work / "crops", plan.scenes, plan.poses, plan.first_seed, say, plan.processes)
-    pixels, labels = _all(paths)
+    pixels, labels, learnt = _all(paths)
     say(f"{len(labels)} crops; the trunk looks at them twice")
     kept = work / "features"
     kept.mkdir(parents=True, exist_ok=True)
-    features = [
-        trunk_features(model, pixels, kept / "plain.npy", say),
-        trunk_features(model, pixels, kept / "varied.npy", say, plan.seed),
-    ]
+    done_in = arithmetic(plan.device, plan.precision)
+    plain = trunk_features(model, pixels, kept / "plain.npy", say, done_in)
+    varied = trunk_features(model, pixels[:learnt], kept / "varied.npy", say, done_in, plan.seed)
     del pixels
     words = Words.of_corpus(_corpus(model.parts), VOCABULARY)
-    head, steps = train(plan, features, labels, model.parts, words, say, work / "head.pt")
+    claims = Claims.about(plain[learnt:], labels[learnt:], model.parts, words)
+    board = Board(work / "tensorboard" / "head", say)
+    shape = HeadShape(len(words), evidence=model.evidence_sizes)
+    head, steps = train(
+        plan,
+        shape,
+        [plain[:learnt], varied],
+        labels[:learnt],
+        model.parts,
+        words,
+        say,
+        checkpoint=work / "head.pt",
+        held_out=claims,
+        board=board,
+        trunk=model.revision,
+    )
     head.save(out, words, trunk_revision=model.revision)
     figures = measure(plan, model, out, work, say)
-    figures["plan"] = {**asdict(plan), "crops": len(labels), "steps": steps}
+    figures["plan"] = {**asdict(plan), "crops": learnt, "steps": steps}
     (work / "head_report.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     write_head_card(out / "question_head.md", figures)
     return figures
@@ -94,154 +119,58 @@ def train_head(
 
 def train(
     plan: HeadPlan,
+    shape: HeadShape,
     features: Sequence[NDArray[np.float16]],
     labels: Sequence[Label],
     parts: Sequence[str],
     words: Words,
     say: Callable[[str], None],
+    *,
     checkpoint: Path | None = None,
+    held_out: Claims | None = None,
+    board: Board | None = None,
+    trunk: str = "",
 ) -> tuple[QuestionHead, int]:
-    """Train for `plan.minutes` of wall time and return the averaged head, and after how many steps in all.
+    """Train and return the averaged head on the CPU, and after how many steps.
 
     Args:
-        features: Views of the crops, each (N, 10, 768), as `trunk_features` gives them.
-        checkpoint: Where to keep the state every two minutes and go on from, if it exists.
+        features: Views of the crops, each (N, 11, 768), as `trunk_features` gives them.
+        checkpoint: Where to keep the state and go on from, if it exists. trunk: revision that the features are of.
+
+    Raises:
+        ConfigError: The checkpoint belongs to another training.
     """
     torch.manual_seed(plan.seed)
-    head = QuestionHead(HeadShape(len(words)))
-    average = {name: value.detach().clone() for name, value in head.state_dict().items()}
-    optimiser = torch.optim.AdamW(head.parameters(), plan.rate, betas=(0.9, 0.98), weight_decay=0.02)
-    spent, step = 0.0, 0
-    if checkpoint is not None and checkpoint.is_file():
-        state = torch.load(checkpoint, weights_only=True)
-        head.load_state_dict(state["head"])
-        optimiser.load_state_dict(state["optimiser"])
-        average, spent, step = state["average"], float(state["spent_s"]), int(state["step"])
-        say(f"going on from {checkpoint.name}: step {step}, {spent / 60:.1f} min spent")
-    rng = np.random.default_rng([plan.seed, 22, step])
-    draw = _Batches(features, labels, Questions(parts, rng), words, rng, plan.batch)
-    began, saved, told, asked = time.monotonic() - spent, spent, spent, 0
-    head.train()
-    while (spent := time.monotonic() - began) < plan.minutes * 60:
-        share = spent / (plan.minutes * 60)
-        for group in optimiser.param_groups:
-            group["lr"] = plan.rate * min(1.0, share / 0.04 + 0.02) * (0.5 + 0.5 * math.cos(math.pi * share) + 0.003)
-        batch = draw.batch()
-        loss = _loss(head, batch)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(head.parameters(), 1.0)
-        optimiser.step()
-        step, asked = step + 1, asked + batch.asked
-        keep = min(plan.averaging, (1 + step) / (10 + step))
-        with torch.no_grad():
-            torch._foreach_lerp_(list(average.values()), list(head.state_dict().values()), 1 - keep)
-        if spent - told > 30:
-            told = spent
-            say(f"{spent / 60:5.1f} min  step {step}  {asked} questions  loss {loss.item():.3f}")
-        if checkpoint is not None and spent - saved > 120:
-            saved = spent
-            _save(checkpoint, head, optimiser, average, spent, step)
-    if checkpoint is not None:
-        _save(checkpoint, head, optimiser, average, spent, step)
-    say(f"{step} steps, {asked} questions in this run")
-    head.load_state_dict(average)
-    return head.eval(), step
+    done_in = arithmetic(plan.device, plan.precision)
+    head = QuestionHead(shape).to(done_in.device)
+    course = Course(
+        head,
+        decayed(head, 0.02),
+        Pace(plan.steps, plan.rate, plan.minutes, averaging=plan.averaging),
+        done_in,
+        {**decisive(plan), "trunk": trunk, "crops": len(labels)},
+        say,
+        checkpoint=checkpoint,
+        board=board,
+        validate=None if held_out is None else lambda ready: held_out.right(cast(QuestionHead, ready), done_in),
+    )
+    draw = Batches(features, labels, parts, words, plan.batch, shape, plan.recombined)
+    for step in course.steps():
+        course.learn(*loss_of(head, draw.batch(np.random.default_rng([plan.seed, 22, step])), done_in))
+    return cast(QuestionHead, course.finished().cpu()), course.step
 
 
-@dataclass(frozen=True, eq=False)
-class _Batch:
-    """Rows of one picture and several questions that do not see each other.
-
-    Attributes:
-        features: (N, 10, 768). tokens: (N, L). part: (N, 10 + L) which question each position belongs to, 0 the
-            picture, -1 nothing. at: (N, 10 + L) positions; every question starts behind the picture.
-        wanted: (N, L) the token that should follow, PAD where nothing is learnt. weight: (N, L).
-    """
-
-    features: Tensor
-    tokens: Tensor
-    part: Tensor
-    at: Tensor
-    wanted: Tensor
-    weight: Tensor
-    asked: int
+def scenes_kept_back(paths: Sequence[Path]) -> int:
+    """How many scenes, the last ones, nothing is learnt from."""
+    return max(1, round(len(paths) * TUNING_SHARE))
 
 
-class _Batches:
-    """Draws batches in which every kind is as common as every other, and things of no kind have their share."""
-
-    def __init__(
-        self,
-        features: Sequence[NDArray[np.float16]],
-        labels: Sequence[Label],
-        questions: Questions,
-        words: Words,
-        rng: np.random.Generator,
-        size: int,
-    ) -> None:
-        self._features, self._labels, self._questions = features, labels, questions
-        self._words, self._rng, self._size = words, rng, size
-        shown = [(row, label) for row, label in enumerate(labels) if not is_held_out(label)]
-        groups = [np.array([row for row, label in shown if label.source == kind], np.int64) for kind in KINDS]
-        groups = [group for group in groups if len(group)]
-        chances = [(1 - UNKNOWN_SHARE) / len(groups)] * len(groups) if groups else []
-        unknown = np.array([row for row, label in shown if label.source not in KINDS], np.int64)
-        if len(unknown):
-            groups, chances = [*groups, unknown], [*chances, UNKNOWN_SHARE]
-        self._groups, self._chances = groups, np.array(chances) / sum(chances)
-
-    def batch(self) -> _Batch:
-        rng = self._rng
-        chosen = rng.choice(len(self._groups), self._size, p=self._chances)
-        rows = np.sort([self._groups[g][rng.integers(len(self._groups[g]))] for g in chosen])
-        view = self._features[int(rng.integers(len(self._features)))]
-        start, asked = PLACES + 1, 0
-        tokens, wanted = np.full((2, self._size, ROW), PAD, np.int64)
-        part, at = np.full((2, self._size, start + ROW), -1, np.int64)
-        weight = np.zeros((self._size, ROW), np.float32)
-        part[:, :start], at[:] = 0, 0
-        at[:, :start] = np.arange(start)
-        for n, row in enumerate(rows):
-            used, number = 0, 1
-            while True:
-                question, answer = self._tokens(self._questions.draw(self._labels[row]))
-                whole = question + answer
-                if used + len(whole) > ROW:
-                    if used:
-                        break
-                    continue
-                end = used + len(whole)
-                tokens[n, used:end] = whole
-                wanted[n, used + len(question) - 1 : end - 1] = answer
-                weight[n, used + len(question) - 1 : end - 1] = len(answer) ** -0.5
-                part[n, start + used : start + end] = number
-                at[n, start + used : start + end] = start + np.arange(len(whole))
-                used, number, asked = end, number + 1, asked + 1
-        tensor = torch.from_numpy
-        seen = tensor(view[rows].astype(np.float32))
-        return _Batch(seen, tensor(tokens), tensor(part), tensor(at), tensor(wanted), tensor(weight), asked)
-
-    def _tokens(self, drawn: Drawn) -> tuple[list[int], list[int]]:
-        return self._words.question(drawn.question), self._words.answer(drawn.answer)
-
-
-def _loss(head: QuestionHead, batch: _Batch) -> Tensor:
-    mask = own_question_only(batch.part)
-    # The fused attention of the CPU is slower than plain matrix products for so few tokens.
-    with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
-        seen = head.picture(batch.features[:, 1:], batch.features[:, 0, :POOLED])
-        after = head.hidden(seen, batch.tokens, mask.to(seen.dtype), batch.at)
-        learnt = batch.wanted != PAD
-        logits = head.logits(after[learnt])
-    each = functional.cross_entropy(logits.float(), batch.wanted[learnt], reduction="none")
-    weight = batch.weight[learnt]
-    return (each * weight).sum() / weight.sum()
-
-
-def _all(paths: Sequence[Path]) -> tuple[NDArray[np.uint8], list[Label]]:
+def _all(paths: Sequence[Path]) -> tuple[NDArray[np.uint8], list[Label], int]:
+    """Crops, labels, and how many of them are learnt from; the others come last."""
     shards = [read(path) for path in paths]
-    return np.concatenate([pixels for pixels, _, _ in shards]), [label for _, some, _ in shards for label in some]
+    labels = [label for _, some, _ in shards for label in some]
+    kept_back = sum(len(some) for _, some, _ in shards[len(shards) - scenes_kept_back(paths) :])
+    return np.concatenate([pixels for pixels, _, _ in shards]), labels, len(labels) - kept_back
 
 
 def _corpus(parts: Sequence[str]) -> list[str]:
@@ -256,17 +185,3 @@ def _corpus(parts: Sequence[str]) -> list[str]:
         drawn = questions.draw(Label(sources[int(rng.integers(len(sources)))], str(rng.choice(colours)), some))
         out += [drawn.question, drawn.answer]
     return out
-
-
-def _save(
-    path: Path,
-    head: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    average: dict[str, Tensor],
-    spent: float,
-    step: int,
-) -> None:
-    state = {"head": head.state_dict(), "optimiser": optimiser.state_dict(), "average": average}
-    partial = path.with_suffix(".partial")
-    torch.save({**state, "spent_s": spent, "step": step}, partial)
-    partial.replace(path)

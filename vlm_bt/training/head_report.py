@@ -186,7 +186,7 @@ def head_card(figures: Mapping[str, Any]) -> str:
         f"- Revision `{figures['revision']}`, on the frozen trunk `{figures['trunk']}`",
         "- Architecture: nine places and the pooled vector of the trunk as ten words, then a Llama of 3 layers, width",
         "  160; fp16 safetensors with its tokenizer inside",
-        f"- Made by `vlm-bt train head --minutes {plan['minutes']:g} --scenes {plan['scenes']} --seed {plan['seed']}`;",
+        f"- Made by `vlm-bt train head --steps {plan['steps']} --scenes {plan['scenes']} --seed {plan['seed']}`;",
         f"  {plan['steps']} steps of {plan['batch']} crops with about six questions each",
         f"- Data: {plan['crops']} crops of {plan['scenes']} scenes (those of the trunk), each as it is and varied;",
         "  questions drawn anew for every batch; loss on the answers' words only",

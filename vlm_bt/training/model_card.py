@@ -32,7 +32,8 @@ def card(figures: Mapping[str, Any]) -> str:
         f"- Made by `{command(plan)}`",
         "- Loss: sigmoid on the exact matrix of which sentence is true of which crop, cross-entropy of the heads,",
         f"  {recipe['unknown_share']:.0%} of each batch are things of no kind, {recipe['chimeras']:.0%} are cut"
-        " together from two",
+        " together from two,",
+        f"  {recipe['grey']:.0%} are shown without colour; {plan['steps']} steps of {recipe['batch']} crops",
         f"- Data: {plan['crops']} crops of {plan['scenes']} procedural scenes, seeds {_seeds(plan)}, drawn by the"
         " simulation with",
         "  sensor noise, found by depth and cropped as in a mission; labels from the renderer",
@@ -71,7 +72,7 @@ def card(figures: Mapping[str, Any]) -> str:
 
 def command(plan: Mapping[str, Any]) -> str:
     """The command line that makes this model."""
-    return f"vlm-bt train embedded --minutes {plan['minutes']:g} --scenes {plan['scenes']} --seed {plan['seed']}"
+    return f"vlm-bt train embedded --steps {plan['steps']} --scenes {plan['scenes']} --seed {plan['seed']}"
 
 
 def _curve(sets: Mapping[str, Any], looks: str) -> list[str]:

@@ -211,16 +211,29 @@ class EmbeddedClip:
         """Length of what the trunk says of each place."""
         return int(self._model.visual.layer4[-1].bn3.num_features)
 
+    @property
+    def evidence_sizes(self) -> tuple[int, ...]:
+        """Numbers of each sort of evidence that `seen` gives: kind, colour, parts, shades."""
+        shades = 2 * int(self._model.visual.layer1[-1].bn3.num_features)
+        return len(KINDS) + 1, len(self.colours), len(self.parts), shades
+
     @torch.inference_mode()
-    def seen(self, crops: Pixels) -> tuple[Tensor, Tensor]:
-        """Pooled vectors (N, D) and places (N, places, channels) of crops (N, S, S, 3), for the question head."""
+    def seen(self, crops: Pixels) -> tuple[Tensor, Tensor, Tensor]:
+        """What `places_of` gives, of crops (N, S, S, 3)."""
         return self.places_of(self._ready(crops))
 
-    def places_of(self, ready: Tensor) -> tuple[Tensor, Tensor]:
-        """Pooled vectors (N, D), and (N, places, channels), of normalised pictures (N, 3, S, S)."""
+    def places_of(self, ready: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """For the question head, of normalised pictures (N, 3, S, S): pooled vectors (N, D), (N, places, channels), and
+        evidence (N, sum of `evidence_sizes`). The shades are means and peaks of the first layer: it knows colours and
+        no kinds yet."""
         seen = self._model.visual
-        places = seen.layer4(seen.layer3(seen.layer2(seen.layer1(seen.stem(ready)))))
-        return seen.attnpool(places).float(), places.flatten(2).transpose(1, 2).float()
+        first = seen.layer1(seen.stem(ready))
+        places = seen.layer4(seen.layer3(seen.layer2(first)))
+        pooled = seen.attnpool(places).float()
+        heads = self._head("kind", pooled).softmax(-1), self._head("colour", pooled).softmax(-1)
+        shades = first.float().mean((2, 3)), first.float().amax((2, 3))
+        evidence = torch.cat([*heads, self._head("parts", pooled).sigmoid(), *shades], 1)
+        return pooled, places.flatten(2).transpose(1, 2).float(), evidence
 
     def _head(self, name: str, raw: Tensor) -> Tensor:
         return functional.linear(raw, self._heads[f"{name}.weight"], self._heads[f"{name}.bias"])

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vlm_bt.vision.asking_words import NONE_OF_THESE, choice_prompt, well_written
 from vlm_bt.vision.backends.embedded_clip import EmbeddedClip, Pixels
-from vlm_bt.vision.backends.question_head import END, LONGEST_ANSWER, PAD, PLACES, load_head, own_question_only
+from vlm_bt.vision.backends.question_head import END, LONGEST_ANSWER, PAD, load_head, own_question_only
 
 
 class HeadAnswers:
@@ -29,9 +29,8 @@ class HeadAnswers:
 
     @torch.inference_mode()
     def pictures(self, crops: Pixels) -> Tensor:
-        """(N, 10, W) of crops (N, S, S, 3): what the other questions take; one pass of the trunk."""
-        pooled, places = self._clip.seen(crops)
-        return self._head.picture(places, pooled)
+        """(N, P, W) of crops (N, S, S, 3): what the other questions take; one pass of the trunk."""
+        return self._head.picture(*self._clip.seen(crops))
 
     @torch.inference_mode()
     def yes_no(self, pictures: Tensor, questions: Sequence[str]) -> NDArray[np.float32]:
@@ -51,10 +50,10 @@ class HeadAnswers:
     @torch.inference_mode()
     def choose(self, picture: Tensor, question: str, options: Sequence[str]) -> tuple[NDArray[np.float32], float]:
         """Probability of each option, word by word, and of "none of these" with everything else, about one picture
-        (1, 10, W). One pass: the options follow the question side by side and do not see each other."""
+        (1, P, W). One pass: the options follow the question side by side and do not see each other."""
         asked = self._words.question(choice_prompt(question, options))
         said = [self._words.answer(option) for option in (*options, NONE_OF_THESE)]
-        start = PLACES + 1 + len(asked)
+        start = self._head.shape.picture + len(asked)
         tokens, part, at = list(asked), [0] * start, list(range(start))
         for number, answer in enumerate(said, start=1):
             tokens += answer[:-1]
@@ -76,7 +75,7 @@ class HeadAnswers:
 
     @torch.inference_mode()
     def say(self, picture: Tensor, question: str) -> str:
-        """The likeliest words, one after the other, about one picture (1, 10, W)."""
+        """The likeliest words, one after the other, about one picture (1, P, W)."""
         model = self._head.words.model
         asked = torch.tensor([self._words.question(question)])
         states, past = torch.cat([picture, model.embed_tokens(asked)], 1), None

@@ -1,7 +1,8 @@
 """A language model of a million parameters on the frozen trunk of the shipped CLIP: questions and captions.
 
-The trunk's nine places and its pooled vector are ten words of a sentence that the question follows; the answer is
-read from the logits, never parsed. It was trained on the answer's words only (`vlm_bt.training.head`).
+The trunk's pooled vector, its nine places and a word for each sort of evidence (kind, colour, parts, shades) are the
+beginning of a sentence that the question follows; the answer is read from the logits, never parsed. It was trained on
+the answer's words only (`vlm_bt.training.head`).
 """
 
 from __future__ import annotations
@@ -30,17 +31,23 @@ HEAD_REMEDY = "reinstall vlm_bt, or train it again with `vlm-bt train head`"
 
 @dataclass(frozen=True)
 class HeadShape:
-    """Sizes of the language model."""
+    """Sizes of the language model. `evidence`: numbers in each sort of evidence that the trunk gives, one word each."""
 
     vocabulary: int
     width: int = 160
     inner: int = 400
     layers: int = 3
     heads: int = 4
+    evidence: tuple[int, ...] = ()
+
+    @property
+    def picture(self) -> int:
+        """Words of a picture: the pooled vector, the places, the evidence."""
+        return 1 + PLACES + len(self.evidence)
 
 
 class QuestionHead(nn.Module):
-    """Ten words of picture, a question, an answer."""
+    """Some words of picture, a question, an answer."""
 
     def __init__(self, shape: HeadShape) -> None:
         super().__init__()
@@ -52,7 +59,12 @@ class QuestionHead(nn.Module):
             nn.LayerNorm(CHANNELS), nn.Linear(CHANNELS, shape.width), nn.GELU(), nn.Linear(shape.width, shape.width)
         )
         self.whole = nn.Sequential(nn.LayerNorm(POOLED), nn.Linear(POOLED, shape.width))
-        self.position = nn.Parameter(torch.randn(1, PLACES + 1, shape.width) * 0.02)
+        # A word of its own for each: what colour it is can then be read without what kind it is, also of pairs of the
+        # two that were never seen together.
+        self.evidence = nn.ModuleList(
+            nn.Sequential(nn.LayerNorm(size), nn.Linear(size, shape.width)) for size in shape.evidence
+        )
+        self.position = nn.Parameter(torch.randn(1, shape.picture, shape.width) * 0.02)
         self.words: Any = LlamaForCausalLM(
             LlamaConfig(
                 vocab_size=shape.vocabulary,
@@ -70,17 +82,22 @@ class QuestionHead(nn.Module):
             )
         )
 
-    def picture(self, grid: Tensor, pooled: Tensor) -> Tensor:
-        """(N, 10, W) words of picture from the trunk's places (N, 9, 768) and pooled vectors (N, 128)."""
-        seen: Tensor = torch.cat([self.whole(pooled)[:, None], self.places(grid)], 1) + self.position
+    def picture(self, pooled: Tensor, grid: Tensor, evidence: Tensor) -> Tensor:
+        """(N, P, W) words of picture from pooled vectors (N, 128), places (N, 9, 768) and evidence (N, E), all sorts
+        of it one after the other; a head that was trained without leaves it out."""
+        words = [self.whole(pooled)[:, None], self.places(grid)]
+        if self.shape.evidence:
+            sorts = torch.split(evidence, list(self.shape.evidence), 1)
+            words += [read(some)[:, None] for read, some in zip(self.evidence, sorts, strict=True)]
+        seen: Tensor = torch.cat(words, 1) + self.position
         return seen
 
     def hidden(self, picture: Tensor, tokens: Tensor, mask: Tensor | None = None, at: Tensor | None = None) -> Tensor:
         """(N, L, W) state at each token (N, L), of which row n follows row n of the pictures.
 
         Args:
-            mask: (N, 1, 10 + L, 10 + L) additive; what comes before is seen if not given.
-            at: (N, 10 + L) positions.
+            mask: (N, 1, P + L, P + L) additive; what comes before is seen if not given.
+            at: (N, P + L) positions.
         """
         states = torch.cat([picture, self.words.model.embed_tokens(tokens)], 1)
         out = self.words.model(inputs_embeds=states, attention_mask=mask, position_ids=at, use_cache=False)
@@ -195,7 +212,8 @@ def load_head(directory: Path, trunk_revision: str) -> tuple[QuestionHead, Words
                 f"the question head in {directory} was trained on {about['trunk']}, the model there is "
                 f"{trunk_revision}; {HEAD_REMEDY}"
             )
-        head = QuestionHead(HeadShape(**json.loads(about["shape"])))
+        shape = json.loads(about["shape"])
+        head = QuestionHead(HeadShape(**{**shape, "evidence": tuple(shape.get("evidence", ()))}))
         missing, unknown = head.load_state_dict(tensors, strict=False)
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ModelError(f"the question head in {directory} does not load ({error}); {HEAD_REMEDY}") from error
