@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,9 @@ from vlm_bt.training.held_out import is_pair_held_out
 from vlm_bt.training.odd_tools import composite_tool
 from vlm_bt.types import Frame
 from vlm_bt.vision.vocabulary import KINDS
+
+if TYPE_CHECKING:
+    from vlm_bt.scene.tabletop import Region
 
 FIRST_TRAINING_SEED = 100_000
 ODD = "odd"
@@ -82,6 +85,7 @@ class Posing:
         seed: Of bench picture and noise.
         scenario: Whose bench, light and camera it has; one that can be lit anew if not given.
         furnish: Puts more into the scene (a MuJoCo spec) before it is compiled.
+        shadows: Whether the lamp casts shadows; a mission's pictures are drawn without.
     """
 
     def __init__(
@@ -90,6 +94,7 @@ class Posing:
         seed: int,
         scenario: Scenario | None = None,
         furnish: Callable[[Any], None] | None = None,
+        shadows: bool = False,
     ) -> None:
         import mujoco
 
@@ -109,7 +114,7 @@ class Posing:
         camera = self.model.camera("overhead").id
         self._home = self.model.cam_pos[camera].copy(), self.model.cam_quat[camera].copy()
         self._source = {self.model.body(name).id: (source, tool) for name, tool, source in self.things}
-        self.renderer = Renderer(self.model)
+        self.renderer = Renderer(self.model, shadows=shadows)
         self._step = 0
 
     def lay_out(self, rng: np.random.Generator, shown: int) -> None:
@@ -165,6 +170,11 @@ class Posing:
         frame, bodies = self.look()
         return labelled_crops(frame, bodies, self._source, variants)
 
+    def regions(self) -> tuple[Frame, list[tuple[Region, Label]]]:
+        """One look, with every candidate as a mission would cut it out."""
+        frame, bodies = self.look()
+        return frame, labelled_regions(frame, bodies, self._source)
+
     def close(self) -> None:
         self.renderer.close()
 
@@ -201,6 +211,15 @@ def labelled_crops(
         bodies: (H, W) body of each pixel. things: per body, its source and tool model.
     """
     from vlm_bt.scene.crops import crop
+
+    named = labelled_regions(frame, bodies, things)
+    return [LabelledCrop(crop(frame, region, variant=v), label, v) for region, label in named for v in variants]
+
+
+def labelled_regions(
+    frame: Frame, bodies: NDArray[np.int32], things: dict[int, tuple[str, ToolModel]]
+) -> list[tuple[Region, Label]]:
+    """As `labelled_crops`: the regions themselves, without those that are neither clearly one thing nor clearly not."""
     from vlm_bt.scene.tabletop import segment
 
     found = segment(frame, _CONTAINERS)
@@ -211,7 +230,7 @@ def labelled_crops(
         inside = bodies[box.y0 : box.y1, box.x0 : box.x1][region.mask]
         label = _label(np.bincount(inside[inside > 0], minlength=len(whole)), whole, int(region.mask.sum()), things)
         if label is not None:
-            out += [LabelledCrop(crop(frame, region, variant=v), label, v) for v in variants]
+            out.append((region, label))
     return out
 
 

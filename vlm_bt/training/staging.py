@@ -13,25 +13,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vlm_bt.simulation.cameras import intrinsics_of, optical_pose
-from vlm_bt.simulation.noise import noisy_colour, noisy_depth
 from vlm_bt.simulation.outlines import ToolModel
-from vlm_bt.simulation.scene import LOOKING_DOWN, OVERHEAD_FOVY_DEG, OVERHEAD_POSITION, apply_look, parked_pose
+from vlm_bt.simulation.scene import apply_look, parked_pose
+from vlm_bt.training.arranging import Change, happen, lay_out
 from vlm_bt.training.casting import Prop, cast
-from vlm_bt.training.data import Posing, containers_outlines, free_place, hang_off
+from vlm_bt.training.data import Posing, containers_outlines, hang_off
 from vlm_bt.training.lying import Place, rotation, touching, zone_at
+from vlm_bt.training.printed import add_label
+from vlm_bt.training.scenery import Scenery
 from vlm_bt.training.silhouettes import box_of, visible_share
 from vlm_bt.training.staged import EVENTS, HAZARDS, MOST_THINGS, Event, Hazard, Order, Staged, Truth
+from vlm_bt.training.viewpoint import dress_cell, furnish_cell, sensed, viewpoint_of
 from vlm_bt.types import Frame
 
 __all__ = ["EVENTS", "HAZARDS", "MOST_THINGS", "Event", "Hazard", "Order", "Staged", "Studio", "Truth"]
 
 BLOCK = 12
 """Scenes that share one compiled bench and its things."""
-SIZE = (1280, 720)
 
 _CAMERA = "studio"
 _USUAL = Order()
-_FEWEST_DRAWN = 4
 
 
 class Studio:
@@ -46,20 +47,45 @@ class Studio:
     """
 
     def __init__(self, seed: int, order: Order = _USUAL, size: tuple[int, int] | None = None) -> None:
-        self.seed, self.order, self.size = seed, order, size or SIZE
+        self.seed, self.order = seed, order
+        self._view = viewpoint_of(order)
+        self.size = size or self._view.size
         self._posing: Posing | None = None
         self._block = -1
         self._props: list[Prop] = []
+        self._scenery = Scenery(order, np.random.default_rng(0))
 
     def stage(self, number: int) -> Staged:
-        """The scene with this number, 0 and up."""
+        """The scene with this number, 0 and up.
+
+        Raises:
+            ValueError: What was ordered does not fit on the bench.
+        """
         posing = self._open(number // BLOCK)
         rng = np.random.default_rng([self.seed, number, 17])
         apply_look(posing.model, rng)
-        hang_off(posing.model, _CAMERA, OVERHEAD_POSITION, LOOKING_DOWN, rng)
-        places = self._lay_out(rng)
-        frame, truths = self._look(posing, places, 2 * number)
-        return Staged(self.seed, (frame,), (truths,), "nothing", None, None, (), ())
+        if self.order.camera == "cell":
+            dress_cell(posing.model, rng)
+        hang_off(posing.model, _CAMERA, self._view.position, self._view.quaternion, rng)
+        taken = containers_outlines()
+        self._scenery.put(posing.model, posing.data, taken, rng)
+        places = lay_out(self._props, self.order, taken, rng)
+        event = self.order.event
+        change = happen(event, self._props, places, taken, rng) if event else Change(places, places)
+        shown = (change.before, change.after) if event else (places,)
+        always = {self._props[index].kind for index in set(shown[0]).intersection(*shown)}
+        notes = self._scenery.withdraw(posing.model, posing.data, always)
+        looks = [self._look(posing, some, 2 * number + index) for index, some in enumerate(shown)]
+        return Staged(
+            self.seed,
+            tuple(frame for frame, _ in looks),
+            tuple(truths for _, truths in looks),
+            event or "nothing",
+            None if change.about is None else self._props[change.about].name,
+            change.goal,
+            self.order.hazards,
+            notes,
+        )
 
     def close(self) -> None:
         """Idempotent."""
@@ -80,48 +106,37 @@ class Studio:
         self.close()
         rng = np.random.default_rng([self.seed, block, 16])
         self._props = cast(self.order, rng)
+        self._scenery = Scenery(self.order, rng)
         things = [(prop.name, prop.tool, prop.kind) for prop in self._props]
-        self._posing = Posing(things, int(rng.integers(1 << 30)), furnish=self._furnish)
+        bench = int(rng.integers(1 << 30))
+        self._posing = Posing(things, bench, furnish=self._furnish, shadows=self.order.camera == "cell")
         self._block = block
         return self._posing
 
     def _furnish(self, spec: Any) -> None:
-        room = spec.visual.global_
+        room, view = spec.visual.global_, self._view
         room.offwidth, room.offheight = max(room.offwidth, self.size[0]), max(room.offheight, self.size[1])
         spec.worldbody.add_camera(
-            name=_CAMERA, pos=OVERHEAD_POSITION, quat=LOOKING_DOWN, fovy=OVERHEAD_FOVY_DEG, resolution=self.size
+            name=_CAMERA, pos=view.position, quat=view.quaternion, fovy=view.fovy_deg, resolution=self.size
         )
-
-    def _lay_out(self, rng: np.random.Generator) -> dict[int, Place]:
-        """Per index of a prop that is shown, where it lies."""
-        wanted = self.order.things
-        count = int(rng.integers(_FEWEST_DRAWN, MOST_THINGS + 1)) if wanted is None else wanted
-        taken, places = containers_outlines(), dict[int, Place]()
-        for index in rng.permutation(len(self._props)).tolist():
-            if len(places) == count:
-                break
-            found = free_place(self._props[index].tool, taken, rng)
-            if found is not None:
-                places[index] = Place(found[0], found[1], found[3])
-        return places
+        if self.order.camera == "cell":
+            furnish_cell(spec, self.seed)
+        for prop in self._props:
+            if prop.label is not None:
+                add_label(spec, prop.name, prop.label)
+        self._scenery.furnish(spec)
 
     def _look(self, posing: Posing, places: Mapping[int, Place], step: int) -> tuple[Frame, tuple[Truth, ...]]:
         for index, prop in enumerate(self._props):
-            pose = places[index].pose(prop.tool) if index in places else parked_pose(index)
-            posing.put(prop.name, *pose)
+            lies = places[index].pose(prop.tool) if index in places else parked_pose(index)
+            posing.put(prop.name, *lies)
         posing.update()
-        key = (self.seed, "overhead", step)
         rgb, depth = posing.renderer.render(posing.data, _CAMERA)
         bodies = posing.renderer.segmentation(posing.data, _CAMERA)
-        frame = Frame(
-            f"overhead-{step}",
-            "overhead",
-            noisy_colour(rgb, key),
-            noisy_depth(depth, key),
-            intrinsics_of(posing.model, _CAMERA),
-            optical_pose(OVERHEAD_POSITION, LOOKING_DOWN),
-            0.0,
-        )
+        seen, measured = sensed(rgb, depth, (self.seed, self._view.name, step), self.order)
+        lens = intrinsics_of(posing.model, _CAMERA)
+        pose = optical_pose(self._view.position, self._view.quaternion)
+        frame = Frame(f"{self._view.name}-{step}", self._view.name, seen, measured, lens, pose, float(step % 2))
         return frame, self._truths(posing, places, bodies)
 
     def _truths(self, posing: Posing, places: Mapping[int, Place], bodies: NDArray[np.int32]) -> tuple[Truth, ...]:
@@ -153,7 +168,7 @@ class Studio:
                     share,
                     zone.name if zone else None,
                     near[prop.name],
-                    "",
+                    prop.label.text if prop.label else "",
                     place.stands,
                 )
             )
