@@ -113,6 +113,9 @@ setup(
             "fastapi>=0.115",
             "uvicorn>=0.34",
             "python-multipart>=0.0.20",
+            # An independent implementation that the conformal thresholds are compared with.
+            "mapie>=1.3",
+            "scikit-learn>=1.7",
         ],
     },
 )

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from vlm_bt.cli import bench, check, convert, evaluate, inspect, models, robot, ros, run, schema, train
+from vlm_bt.cli import bench, calibrate, check, convert, evaluate, inspect, models, robot, ros, run, schema, train
 from vlm_bt.errors import VlmBtError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command("schema")(schema.schema)
 app.command("reference")(schema.reference)
 app.command("doctor")(inspect.doctor)
 app.command("bench")(bench.bench)
+app.command("calibrate")(calibrate.calibrate)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(models.app, name="models")
 app.add_typer(train.app, name="train")

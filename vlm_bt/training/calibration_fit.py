@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
 
 from vlm_bt.questions import MOST_COUNTED, YES_NO
-from vlm_bt.vision.calibration import KIND_SKILL, words_of
+from vlm_bt.vision.calibration import KIND_SKILL, kept, words_of
 from vlm_bt.vision.calibration_file import ANY, ClassFile, Data, Skill
 from vlm_bt.vision.conformal import Thresholds, counted, scaled
 from vlm_bt.vision.vocabulary import OTHER
@@ -53,6 +53,71 @@ class Example:
     options: tuple[str, ...]
     probabilities: tuple[float, ...]
     number: int = -1
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a skill's thresholds are worth: fitted on one half of the groups, measured on the other, and the reverse.
+
+    Attributes:
+        coverage: Share whose set has the right answer. asked: share whose set has not exactly one member, so that a
+            person is asked. wrong: share that is sure and wrong. size: mean number of members.
+        nll, scaled_nll: Mean negative log-likelihood before and after scaling.
+    """
+
+    skill: str
+    examples: int
+    groups: int
+    error_rate: float
+    coverage: float
+    asked: float
+    wrong: float
+    size: float
+    nll: float
+    scaled_nll: float
+
+
+def coverage(skill: str, examples: Sequence[Example], error_rate: float) -> Row:
+    """Raises: ValueError: There is no example."""
+    groups = sorted({example.group for example in examples})
+    order = np.random.default_rng([len(groups), 7]).permutation(len(groups))
+    first = {groups[i] for i in order[: len(groups) // 2]}
+    halves = [e for e in examples if e.group in first], [e for e in examples if e.group not in first]
+    seen: list[tuple[bool, int, bool]] = []
+    plain = after = 0.0
+    for fitted, held in (halves, halves[::-1]):
+        if not fitted or not held:
+            continue
+        made = fit(skill, fitted, {"seeds": (0, 0)}, datetime.date.today())
+        for example, row in zip(held, probabilities_of(held, made.temperature, made.blur, made.decay), strict=True):
+            names = answers_of(example)
+            limits = [made.threshold(name, error_rate) for name in names]
+            found = [names[i] for i in kept(row[: len(names)], limits, error_rate)]
+            truth = names[_column(example)]
+            seen.append((truth in found, len(found), len(found) == 1 and truth not in found))
+        plain += nll(held, 1.0) * len(held)
+        after += nll(held, made.temperature, made.blur, made.decay) * len(held)
+    table = np.array(seen, float).reshape(-1, 3)
+    count = max(1, len(table))
+    return Row(
+        skill,
+        len(examples),
+        len(groups),
+        error_rate,
+        round(float(table[:, 0].mean()), 4) if len(table) else 0.0,
+        round(float((table[:, 1] != 1).mean()), 4) if len(table) else 1.0,
+        round(float(table[:, 2].mean()), 4) if len(table) else 0.0,
+        round(float(table[:, 1].mean()), 3) if len(table) else 0.0,
+        round(plain / count, 4),
+        round(after / count, 4),
+    )
+
+
+def answers_of(example: Example) -> tuple[str, ...]:
+    """Everything that may be answered, in the order of the probabilities."""
+    if example.skill.startswith("how_many."):
+        return tuple(str(number) for number in range(MOST_COUNTED + 1))
+    return YES_NO if example.skill.startswith("is_true.") else (*example.options, OTHER)
 
 
 def fit(skill: str, examples: Sequence[Example], origin: Mapping[str, object], date: datetime.date) -> Skill:
@@ -128,13 +193,35 @@ def nll(examples: Sequence[Example], temperature: float, blur: float = 0.0, deca
     return float(-np.log(np.maximum(1.0 - scores_of(examples, temperature, blur, decay), _NO_MATTER)).mean())
 
 
+def _loss(examples: Sequence[Example], temperature: float, blur: float = 0.0, decay: float = 0.5) -> float:
+    """As `nll`, but as if one more answer than were seen had been wrong (Platt 1999): few examples without an error
+    must not make a model certain."""
+    wrong = 1.0 / (len(examples) + 2.0)
+    total = 0.0
+    for row, example in zip(probabilities_of(examples, temperature, blur, decay), examples, strict=True):
+        logs = np.log(np.maximum(row, _NO_MATTER))
+        column = _column(example)
+        total -= (1.0 - wrong) * logs[column] + wrong * (logs.sum() - logs[column]) / max(1, len(row) - 1)
+    return float(total / len(examples))
+
+
 def _scaling(skill: str, examples: Sequence[Example]) -> tuple[float, float, float]:
-    """(temperature, blur, decay) of least likelihood loss."""
+    """(temperature, blur, decay) of least likelihood loss, where one half's makes the other half likelier too."""
+    usual = 1.0, USUAL_BLUR if skill.startswith("how_many.") else 0.0, 0.5
+    groups = sorted({example.group for example in examples})
+    halves = [[e for e in examples if groups.index(e.group) % 2 == half] for half in (0, 1)]
+    if not all(halves):
+        return usual
+    held_out = [nll(held, *_fitted(skill, some)) * len(held) for some, held in (halves, halves[::-1])]
+    if sum(held_out) >= nll(examples, *usual) * len(examples):
+        return usual
+    return _fitted(skill, examples)
+
+
+def _fitted(skill: str, examples: Sequence[Example]) -> tuple[float, float, float]:
     counts = skill.startswith("how_many.")
-    if not examples:
-        return 1.0, USUAL_BLUR if counts else 0.0, 0.5
     if not counts:
-        found = minimize_scalar(lambda log: nll(examples, math.exp(log)), bounds=(-2.0, 2.0), method="bounded")
+        found = minimize_scalar(lambda log: _loss(examples, math.exp(log)), bounds=(-2.0, 2.0), method="bounded")
         return round(math.exp(float(found.x)), 4), 0.0, 0.5
     given = any(example.probabilities for example in examples)
 
@@ -143,7 +230,7 @@ def _scaling(skill: str, examples: Sequence[Example]) -> tuple[float, float, flo
         return (math.exp(float(np.clip(x[0], -2, 2))) if given else 1.0), blur, min(max(decay, 0.01), 0.99)
 
     best = minimize(
-        lambda x: nll(examples, *unpack(x)),
+        lambda x: _loss(examples, *unpack(x)),
         np.array([0.0, -3.0, 0.0]),
         method="Nelder-Mead",
         options={"maxiter": 150, "xatol": 1e-2, "fatol": 1e-4},
@@ -163,8 +250,7 @@ def _split(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
 def _column(example: Example) -> int:
     if example.skill.startswith("how_many."):
         return min(int(example.truth), MOST_COUNTED)
-    options = YES_NO if example.skill.startswith("is_true.") else example.options
-    return len(options) if example.truth == OTHER else options.index(example.truth)
+    return answers_of(example).index(example.truth)
 
 
 def _words(skill: str, example: Example) -> set[str]:

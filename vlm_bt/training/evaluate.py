@@ -41,6 +41,15 @@ def mission_candidates(seed: int, held_out: bool) -> list[LabelledCrop]:
     Args:
         held_out: Whether the held-out kinds lie there (evaluation) or odd things in their stead (calibration).
     """
+    posing = mission_bench(seed, held_out)
+    try:
+        return posing.crops()
+    finally:
+        posing.close()
+
+
+def mission_bench(seed: int, held_out: bool) -> Posing:
+    """One mission's bench with more of what is rare, as `mission_candidates`; to be closed."""
     if seed < FIRST_FREE_SEED:
         raise ValueError(f"seed {seed} belongs to missions; calibration and evaluation start at {FIRST_FREE_SEED}")
     rng = np.random.default_rng([seed, 13])
@@ -64,11 +73,8 @@ def mission_candidates(seed: int, held_out: bool) -> list[LabelledCrop]:
         things.append((f"extra_{number}", tool, source))
         places.append(free_place(tool, taken, rng))
     posing = Posing(things, seed, scenario)
-    try:
-        posing.set_out(places)
-        return posing.crops()
-    finally:
-        posing.close()
+    posing.set_out(places)
+    return posing
 
 
 def _odd(rng: np.random.Generator) -> ToolModel:
