@@ -30,6 +30,7 @@ from vlm_bt.vision.words import ABSENT, COLOUR_WORDS
 
 WAYS = ("random", "popular", "adversarial")
 _FORMS = ("there is {} on the bench", "there is {}", "I see {}", "is there {} on the bench?")
+_PLURAL_FORMS = ("there are {} on the bench", "there are {}", "I see {}", "are there {} on the bench?")
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six")
 _EACH = 2
 _TRIES = 60
@@ -49,7 +50,8 @@ def _ask(scene: Scene, rng: np.random.Generator) -> list[Item]:
 def _claim(scene: Scene, wanted: Wanted, way: str, truth: str, rng: np.random.Generator) -> Item:
     named = who_fits(wanted, scene.truths) or []
     box = place_of(named[0]).box if named and named[0].box is not None else None
-    text = pick(rng, _FORMS).format(indefinite(wanted.text))
+    noun = indefinite(wanted.text)
+    text = pick(rng, _PLURAL_FORMS if noun == wanted.text else _FORMS).format(noun)
     tags = {**scene.tags, "absent": way, "asked": wanted.asked}
     return Item(IsTrue((Look(scene.frame_id),), text), truth, tags, box)
 

@@ -18,7 +18,7 @@ from vlm_bt.training.staged import Order
 from vlm_bt.vision.vocabulary import KINDS
 
 _KINDS_EACH = 2
-_QUICK = (0, 2, 7, 14, 20)
+_QUICK = (0, 4, 11, 20)
 
 
 def _ask(scene: Scene, rng: np.random.Generator) -> list[Item]:

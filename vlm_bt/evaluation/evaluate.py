@@ -56,7 +56,7 @@ def evaluate(plan: Plan, say: Say, progress: Progress) -> list[Figure]:
         kept = Kept(plan.out, made)
         for suite in plan.suites:
             answers[suite] = run_suite(suite, eye, kept, quick=plan.quick, seed=plan.seed, progress=progress)
-    figures = [figure for suite, some in answers.items() for figure in suite.figures(some)]
+    figures = [figure for suite, some in answers.items() for figure in _figures(suite, some)]
     write(plan.out, kept, made, figures, answers)
     return figures
 
@@ -79,6 +79,11 @@ def write(
             pictures[suite.name].append(f"failures/{suite.name}.png")
     write_json(out / "report.json", made, figures, {suite.name: some for suite, some in answers.items()})
     write_markdown(out / "report.md", made, figures, answers, pictures)
+
+
+def _figures(suite: Suite, answers: Sequence[Answered]) -> list[Figure]:
+    """A suite that found nothing to ask about is no suite whose targets hold."""
+    return suite.figures(answers) if answers else [Figure(f"{suite.name}: questions asked", 0, "", 1, "at least")]
 
 
 def _made(plan: Plan, revisions: Mapping[str, str]) -> dict[str, Any]:

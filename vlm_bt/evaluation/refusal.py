@@ -32,7 +32,8 @@ def _ask(scene: Scene, rng: np.random.Generator) -> list[Item]:
     items: list[Item] = []
     for wanted in phrases_not_there(scene.truths, rng, _PHRASES):
         tags = {**scene.tags, "asked": wanted.asked}
-        claim = f"there is {indefinite(wanted.text)} on the bench"
+        noun = indefinite(wanted.text)
+        claim = f"there {'are' if noun == wanted.text else 'is'} {noun} on the bench"
         items += [
             ground(scene, wanted, {"by": "where"}),
             Item(HowMany(looks, wanted.text), 0, {**tags, "by": "how many"}),
