@@ -95,3 +95,14 @@ def test_after_an_abort_no_motion_command_goes_through(house):
     arm.resume()
     assert ticket.outcome is not None and ticket.outcome.reason == "cancelled"
     assert driver.told == ["stop"]
+
+
+def test_verdicts_can_be_made_to_age_faster_in_mid_course_but_not_slower(house):
+    clock, _, driver, ledger, arm = house
+    tool = ledger.enter(thing(), "pliers", "model", 0.02)
+    ledger.tighten(600.0)
+    ledger.tighten(5.0)
+    ledger.tighten(600.0)
+    clock.pass_s(6.0)
+    assert arm.pick(tool, GRASPS).outcome.reason == "stale"
+    assert driver.told == []

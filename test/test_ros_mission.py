@@ -222,6 +222,26 @@ def test_settings_are_parameters_and_only_safe_ones_change_while_it_runs(client)
     assert not change("mission.tick_s", 0.1)[0]
 
 
+def test_a_parameter_that_may_change_holds_for_the_mission_under_way(client):
+    setting = client.node.create_client(SetParameters, "mission_node/set_parameters")
+    assert setting.wait_for_service(10.0)
+    # Nobody answers its question: it goes on until it is stopped.
+    handle = client.send(overrides=SMALL)
+    _running(client)
+
+    def limit(seconds: float) -> bool:
+        number = ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=seconds)
+        request = SetParameters.Request(parameters=[Parameter(name="mission.time_limit_s", value=number)])
+        return bool(result_of(setting.call_async(request)).results[0].successful)
+
+    try:
+        assert limit(0.5)
+        outcome = client.result(handle).outcome
+        assert (outcome.reason, outcome.detail) == ("timed_out", "the mission took longer than 0.5 s")
+    finally:
+        assert limit(1800.0)
+
+
 def test_a_node_that_is_deactivated_stops_its_mission_and_takes_no_other(client):
     changing = client.node.create_client(ChangeState, "mission_node/change_state")
     assert changing.wait_for_service(10.0)

@@ -42,6 +42,7 @@ class Executive:
         time_limit_s: Mission time after which the mission is stopped with `timed_out`.
 
     Attributes:
+        time_limit_s: May be set while it runs, from any thread.
         running: Whether it is inside `run`: only then anything ticks.
     """
 
@@ -58,7 +59,7 @@ class Executive:
         self._clock = clock
         self._arm = arm
         self._subscribers = tuple(subscribers)
-        self._time_limit_s = time_limit_s
+        self.time_limit_s = time_limit_s
         self._nodes = tuple(walk(root))
         self._before: list[Status] = [Status.INVALID] * len(self._nodes)
         self._abort: str | None = None
@@ -158,9 +159,9 @@ class Executive:
             self._arm.stop()
             outcome = getattr(self.root, "outcome", None)
             return outcome if isinstance(outcome, Outcome) and not outcome.ok else Outcome("no", "the tree failed")
-        if self._clock.now_s >= self._time_limit_s:
+        if self._clock.now_s >= self.time_limit_s:
             self.safe_stop("time is up")
-            return Outcome("timed_out", f"the mission took longer than {self._time_limit_s:g} s")
+            return Outcome("timed_out", f"the mission took longer than {self.time_limit_s:g} s")
         return None
 
     def _snapshot(self) -> Snapshot:

@@ -86,6 +86,10 @@ class Ledger:
         known = self._verdicts[held.verdict_id]
         return self.enter(seen, known.label, "tracking", known.error_rate)
 
+    def tighten(self, max_age_s: float) -> None:
+        """From now on verdicts allow motions for no longer than this. A longer time than before changes nothing."""
+        self._max_age_s = min(self._max_age_s, max_age_s)
+
     def touched(self, object_id: str, why: str) -> None:
         """The object was moved or its place disturbed: its verdicts allow no further motion."""
         for verdict in self._verdicts.values():

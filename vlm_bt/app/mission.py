@@ -128,6 +128,14 @@ class Mission:
         ended = self.executive.run(lambda snapshot: self._tell(snapshot, on_progress))
         return self._finish(ended)
 
+    def adapt(self, settings: Settings) -> None:
+        """Go by these from now on, as far as that is safe in mid-course: another time limit, younger verdicts.
+
+        Safe from any thread.
+        """
+        self.ledger.tighten(settings.mission.verdict_max_age_s)
+        self.executive.time_limit_s = settings.mission.time_limit_s
+
     def interrupt(self) -> None:
         """Stop the arm and end the mission at the next tick. Safe from a signal handler."""
         self._interrupted = True

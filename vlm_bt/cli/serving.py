@@ -119,7 +119,7 @@ def serve_missions(settings: Settings, choice: NodeChoice) -> int:
     )
     with until_stopped() as stopped, Runtime(list(choice.ros_args), threads=8) as runtime:
         node: Any = MissionNode(runtime.context, settings, options)
-        mirrored = MirroredSettings(node, settings)
+        mirrored = MirroredSettings(node, settings, node.adapt)
         robot = choice.site == "robot" or (choice.site == "auto" and bool(settings.ros.cameras))
         requested = Requested(
             lambda: mirrored.settings,

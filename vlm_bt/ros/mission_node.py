@@ -133,6 +133,12 @@ class MissionNode(LifecycleNode):  # type: ignore[misc]
             assert self._worker is not None
             self._worker.submit(run)
 
+    def adapt(self, settings: Settings) -> None:
+        """Parameters were changed: the missions that there are go by them too, as far as that is safe."""
+        with self._lock:
+            for run in self._runs:
+                run.adapt(settings)
+
     @property
     def current(self) -> Run | None:
         """The mission under way."""

@@ -3,16 +3,15 @@
 Numbers, truth values, texts and lists of one of these are parameters of their own type; what is deeper (zones, models,
 tools) is one text of JSON. All are read-only, except:
 
-- `vision.error_rate` and `mission.verdict_max_age_s`: only downwards, for a mission under way must not get laxer;
-- `mission.time_limit_s`.
-
-They hold from the next mission on.
+- `mission.verdict_max_age_s`: only downwards, for a mission under way must not get laxer; at once;
+- `mission.time_limit_s`: at once;
+- `vision.error_rate`: only downwards; from the next mission on, so that one mission asks on one set of terms.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -25,7 +24,8 @@ from vlm_bt.errors import ConfigError
 from vlm_bt.settings import Settings
 
 ONLY_DOWN = ("vision.error_rate", "mission.verdict_max_age_s")
-LIVE = (*ONLY_DOWN, "mission.time_limit_s")
+AT_ONCE = ("mission.verdict_max_age_s", "mission.time_limit_s")
+LIVE = ("vision.error_rate", *AT_ONCE)
 WHOLE = ("bench.zones", "tools", "ros.cameras", "vision.models", "vision.route", "skills", "allow")
 """Settings with names of the author's own: one text of JSON each."""
 
@@ -33,11 +33,17 @@ WHOLE = ("bench.zones", "tools", "ros.cameras", "vision.models", "vision.route",
 class MirroredSettings:
     """Declares the settings on a node, takes what ROS was given instead, and keeps what is in force.
 
+    Args:
+        changed: Told the settings in force after each change, in a thread of ROS.
+
     Raises:
         ConfigError: A parameter that was given does not fit.
     """
 
-    def __init__(self, node: Node, settings: Settings) -> None:
+    def __init__(
+        self, node: Node, settings: Settings, changed: Callable[[Settings], None] = lambda settings: None
+    ) -> None:
+        self._changed = changed
         data = settings.model_dump(mode="json")
         for name, value in _flat(data):
             descriptor = ParameterDescriptor(read_only=name not in LIVE, description=_described(name))
@@ -65,6 +71,8 @@ class MirroredSettings:
             self.settings = _validated(data) if names else self.settings
         except ConfigError as error:
             return SetParametersResult(successful=False, reason=str(error))
+        if names:
+            self._changed(self.settings)
         return SetParametersResult(successful=True)
 
 
@@ -92,9 +100,10 @@ def _read(name: str, given: Any) -> Any:
 
 
 def _described(name: str) -> str:
-    if name in ONLY_DOWN:
-        return "May be lowered while it runs; holds from the next mission on."
-    return "May change while it runs; holds from the next mission on." if name in LIVE else "Read when the node starts."
+    if name not in LIVE:
+        return "Read when the node starts."
+    since = "at once" if name in AT_ONCE else "from the next mission on"
+    return f"May {'be lowered' if name in ONLY_DOWN else 'change'} while it runs; holds {since}."
 
 
 def _got(data: Mapping[str, Any], name: str) -> Any:

@@ -14,6 +14,7 @@ from vlm_bt.devices.people import Channel
 from vlm_bt.executive import Executive, Subscriber
 from vlm_bt.ledger import Ledger, VerifiedArm
 from vlm_bt.ports import Clock, Recorder
+from vlm_bt.settings import Settings
 from vlm_bt.tree.findings import Finding
 from vlm_bt.types import Question
 
@@ -68,6 +69,8 @@ class Running(Protocol):
     recorder: Any
     site: Any
     vision: Any
+
+    def adapt(self, settings: Settings) -> None: ...
 
     def run(self, on_progress: Callable[[Any], None] | None = None) -> Any: ...
 

@@ -1,18 +1,20 @@
-"""The simulated cameras on RealSense-named topics: drawn in the world's thread, and only for those who listen."""
+"""The simulated cameras on RealSense-named topics: drawn in a thread of their own, and only for those who listen."""
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import mujoco
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 
 from vlm_bt.ros import pictures
 from vlm_bt.ros_settings import ExtrinsicsSettings, RosCameraSettings
-from vlm_bt.simulation.cameras import MISSION_CAMERAS, believed_pose, intrinsics_of
+from vlm_bt.simulation.cameras import MISSION_CAMERAS, Renderer, believed_pose, intrinsics_of
 from vlm_bt.simulation.noise import noisy_colour, noisy_depth
 from vlm_bt.simulation.world import World
 from vlm_bt.types import Pose
@@ -20,7 +22,8 @@ from vlm_bt.types import Pose
 REALSENSE = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
 """What realsense2_camera offers by default."""
 SHARE = 0.5
-"""Of all time, at most so much goes into drawing: the world has to move on."""
+"""Of a processor core, at most so much goes into drawing: whoever looks at the pictures needs the machine too."""
+IDLE_S = 0.005
 
 
 def topics(camera: str) -> RosCameraSettings:
@@ -40,9 +43,13 @@ def topics(camera: str) -> RosCameraSettings:
 class SimCameras:
     """Publishes colour (rgb8), aligned depth (16UC1, millimetres) and CameraInfo of each camera.
 
+    The world's thread leaves a copy of the world with `step`; the thread that draws it owns renderer and publishers.
+
     Args:
         cameras: Settings by name; those that the world does not have are left out.
+        rate_hz: Pictures a second of each camera, as far as `SHARE` allows.
         stamp: The time of messages now.
+        noise: As a sensor has it.
     """
 
     def __init__(
@@ -52,9 +59,12 @@ class SimCameras:
         cameras: Mapping[str, RosCameraSettings],
         rate_hz: float,
         stamp: Callable[[], Any],
+        *,
+        noise: bool = True,
     ) -> None:
         self._world = world
         self._stamp = stamp
+        self._noise = noise
         self._period_s = 1.0 / rate_hz
         there = {world.model.camera(index).name for index in range(world.model.ncam)} & set(MISSION_CAMERAS)
         self._publishers = {
@@ -67,7 +77,13 @@ class SimCameras:
             if name in there
         }
         self._due_s = dict.fromkeys(self._publishers, 0.0)
+        self._lock = threading.Lock()
+        self._left = mujoco.MjData(world.model)
+        self._seen = mujoco.MjData(world.model)
+        self._left_at: tuple[int, Any] | None = None
         self._steps = 0
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="vlm_bt-drawing", daemon=True)
         self.published = 0
 
     @property
@@ -75,33 +91,60 @@ class SimCameras:
         return tuple(self._publishers)
 
     def pose(self, camera: str) -> Pose:
-        """Where it is believed to hang, optical frame in the base frame."""
+        """Where it is believed to hang, optical frame in the base frame. In the world's thread."""
         return believed_pose(self._world.model, self._world.data, camera)
 
-    def step(self, now_s: float) -> None:
-        """Between steps of the world: draw the one camera that has waited longest, if any is due. Real time."""
+    def step(self) -> None:
+        """Between steps of the world, in its thread: what is drawn next is the world as it is now."""
         self._steps += 1
-        due = [name for name in self._publishers if self._due_s[name] <= now_s and self._listened(name)]
-        if not due:
+        if not any(self._listened(name) for name in self._publishers):
             return
+        with self._lock:
+            mujoco.mj_copyData(self._left, self._world.model, self._world.data)
+            self._left_at = (self._steps, self._stamp())
+        if not self._thread.is_alive() and not self._stopped.is_set():
+            self._thread.start()
+
+    def close(self) -> None:
+        """Idempotent."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _work(self) -> None:
+        with Renderer(self._world.model) as renderer:
+            while not self._stopped.is_set():
+                if not self._draw_next(renderer):
+                    self._stopped.wait(IDLE_S)
+
+    def _draw_next(self, renderer: Renderer) -> bool:
+        """The one camera that has waited longest; False where none is due, or the world has not moved on."""
+        now_s = time.monotonic()
+        due = [name for name in self._publishers if self._due_s[name] <= now_s and self._listened(name)]
+        with self._lock:
+            left_at, self._left_at = self._left_at if due else None, None if due else self._left_at
+            if left_at is None:
+                return False
+            mujoco.mj_copyData(self._seen, self._world.model, self._left)
         name = min(due, key=lambda camera: self._due_s[camera])
-        began_s = time.monotonic()
-        self._shoot(name)
-        took_s = time.monotonic() - began_s
+        self._shoot(renderer, name, *left_at)
+        took_s = time.monotonic() - now_s
         # What all of them take together decides how often each may be drawn.
         wait_s = max(self._period_s, took_s * len(due) / SHARE)
         self._due_s[name] = max(self._due_s[name] + wait_s, now_s + wait_s / 2)
+        return True
 
     def _listened(self, camera: str) -> bool:
         return any(publisher.get_subscription_count() for publisher in self._publishers[camera][:2])
 
-    def _shoot(self, camera: str) -> None:
-        model, data = self._world.model, self._world.data
-        head = pictures.header(self._stamp(), f"{camera}_optical")
-        rgb, depth_m = self._world.cameras.renderer.render(data, camera)
-        key = (self._world.seed, camera, self._steps)
+    def _shoot(self, renderer: Renderer, camera: str, step: int, stamp: Any) -> None:
+        head = pictures.header(stamp, f"{camera}_optical")
+        rgb, depth_m = renderer.render(self._seen, camera)
+        if self._noise:
+            key = (self._world.seed, camera, step)
+            rgb, depth_m = noisy_colour(rgb, key), noisy_depth(depth_m, key)
         colour, depth, info = self._publishers[camera]
-        info.publish(pictures.camera_info(intrinsics_of(model, camera), head))
-        colour.publish(pictures.colour_message(noisy_colour(rgb, key), head))
-        depth.publish(pictures.depth_message(noisy_depth(depth_m, key), head, "16UC1"))
+        info.publish(pictures.camera_info(intrinsics_of(self._world.model, camera), head))
+        colour.publish(pictures.colour_message(rgb, head))
+        depth.publish(pictures.depth_message(depth_m, head, "16UC1"))
         self.published += 1

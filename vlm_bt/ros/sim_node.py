@@ -49,10 +49,11 @@ LayOut = Callable[[Scenario], Scenario]
 
 
 class SimNode:
-    """Made, run and closed in one thread, which owns world and renderer; what ROS brings waits in an inbox for it.
+    """Made, run and closed in one thread, which owns the world; what ROS brings waits in an inbox for it.
 
     Args:
         rate_hz: Pictures a second of each camera, as far as the CPU allows.
+        noise: Pictures have a sensor's noise.
         clock: Stamps are simulated time, and /clock tells it.
         human: "scripted" or "scripted:FILE" answers questions over ROS; "" only acts on what others answer.
 
@@ -66,7 +67,8 @@ class SimNode:
         settings: Settings,
         seed: int,
         *,
-        rate_hz: float = 20.0,
+        rate_hz: float = 30.0,
+        noise: bool = True,
         clock: bool = False,
         human: str = "",
         lay_out: LayOut | None = None,
@@ -89,7 +91,7 @@ class SimNode:
         self._arm = SimArm(self.world.arm, ros.base_frame)
         self._hand = self._read_hand()
         self._clock = node.create_publisher(ClockMessage, "/clock", 10) if clock else None
-        self.cameras = SimCameras(node, self.world, ros.cameras or _all_cameras(), rate_hz, self._stamp)
+        self.cameras = SimCameras(node, self.world, ros.cameras or _all_cameras(), rate_hz, self._stamp, noise=noise)
         self._states = node.create_publisher(ArmState, ros.arm.state, 10)
         self._joints = node.create_publisher(JointState, "joint_states", 10)
         self._clear = node.create_publisher(Bool, ros.workspace.topic, qos_profile_sensor_data)
@@ -109,7 +111,7 @@ class SimNode:
         due_s = time.monotonic()
         while not stop.is_set():
             self.step()
-            self.cameras.step(time.monotonic())
+            self.cameras.step()
             due_s += PERIOD_S
             now_s = time.monotonic()
             if now_s - due_s > BEHIND_AT_MOST_S:
@@ -138,6 +140,7 @@ class SimNode:
     def close(self) -> None:
         """Idempotent."""
         self._arm_server.close()
+        self.cameras.close()
         self.world.close()
         self._frames.close()
 
@@ -238,7 +241,8 @@ def main(
     seed: int,
     *,
     stop: threading.Event,
-    rate_hz: float = 20.0,
+    rate_hz: float = 30.0,
+    noise: bool = True,
     clock: bool = False,
     human: str = "",
     name: str = "simulation",
@@ -254,7 +258,7 @@ def main(
     """
     with Runtime(list(ros_args), threads=8) as runtime:
         node = runtime.node(name, namespace=namespace)
-        robot = SimNode(node, settings, seed, rate_hz=rate_hz, clock=clock, human=human, lay_out=lay_out)
+        robot = SimNode(node, settings, seed, rate_hz=rate_hz, noise=noise, clock=clock, human=human, lay_out=lay_out)
         try:
             ready()
             robot.run(stop)

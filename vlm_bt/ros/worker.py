@@ -14,6 +14,7 @@ from vlm_bt.executive import Snapshot
 from vlm_bt.ros.heartbeat import Pulse
 from vlm_bt.ros.request import Attachments, Prepare, Request, Running, Start
 from vlm_bt.ros.tree_view import NoView, View
+from vlm_bt.settings import Settings
 from vlm_bt.types import REASONS, Outcome
 
 END_WITHIN_S = 15.0
@@ -48,6 +49,14 @@ class Run:
         self._lock = threading.Lock()
         self._abort: str | None = None
         self._paused = False
+        self._settings: Settings | None = None
+
+    def adapt(self, settings: Settings) -> None:
+        """Parameters have changed: the mission goes by them, as far as that is safe while it runs."""
+        with self._lock:
+            self._settings = settings
+            if self.mission is not None:
+                self.mission.adapt(settings)
 
     def abort(self, why: str) -> None:
         """Stop the arm before anything else is ticked, and end. Idempotent: the first reason counts."""
@@ -89,6 +98,8 @@ class Run:
         """What was said while it was being built is passed on."""
         with self._lock:
             self.mission = mission
+            if self._settings is not None:
+                mission.adapt(self._settings)
             if self._paused:
                 mission.executive.pause()
             if self._abort is not None:
