@@ -77,3 +77,20 @@ def test_a_claim_about_a_bench_says_how_many(said: str, quantity: str, number: i
 @pytest.mark.parametrize("said", ["the drawer is open", "a hammer and a screw", "has someone moved it", ""])
 def test_what_is_not_about_numbers_of_things_is_not_guessed_at(said: str) -> None:
     assert claim_of(said) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "kinds"),
+    [
+        ("hammre", ("hammer",)),
+        ("the combnation wrench", ("combination wrench",)),
+        ("needle-nose plierss", ("needle-nose pliers",)),
+        ("tape mwasure", ("tape measure",)),
+        ("hamper", ()),
+        ("shrew", ()),
+        ("saw", ()),
+        ("drill", ()),
+    ],
+)
+def test_one_slip_of_the_finger_is_understood_and_another_word_is_not(said: str, kinds: tuple[str, ...]) -> None:
+    assert kinds_called(said) == kinds

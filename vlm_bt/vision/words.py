@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from vlm_bt.vision.vocabulary import KINDS
 
@@ -76,6 +77,10 @@ NEAR_COLOURS: Mapping[str, tuple[str, ...]] = {
 NO_COLOURS = ("pink", "white", "brown", "turquoise")
 """Colours that nothing on the bench has."""
 
+SHORTEST_SLIP = 5
+"""Shorter words are too near to each other."""
+_KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
+
 HANDLED = ("Phillips screwdriver", "flat screwdriver", "pliers", "needle-nose pliers", "hammer")
 """Kinds whose colour is that of their handle."""
 
@@ -87,13 +92,42 @@ def plain(phrase: str) -> str:
 
 
 def kinds_called(phrase: str) -> tuple[str, ...]:
-    """The kinds that a noun such as "spanners" or "philips screw driver" names; empty: it names none."""
-    return next((_CALLED[form] for form in _singular_forms(plain(phrase)) if form in _CALLED), ())
+    """The kinds that a noun such as "spanners" or "philips screw driver" names, also with one slip of the finger where
+    that leaves no doubt; empty: it names none."""
+    forms = _singular_forms(plain(phrase))
+    known = next((_CALLED[form] for form in forms if form in _CALLED), ())
+    return known or next((kinds for form in forms if (kinds := _slipped(form))), ())
 
 
 def colour_called(word: str) -> str:
     """The colour by its usual name, or ""."""
     return _COLOURS.get(plain(word), "")
+
+
+@lru_cache(maxsize=1024)
+def _slipped(noun: str) -> tuple[str, ...]:
+    """The kinds of the names that are one slip away, if all of them name the same."""
+    if len(noun) < SHORTEST_SLIP or noun in ABSENT:
+        return ()
+    meant = {kinds for name, kinds in _CALLED.items() if is_slip(noun, name)}
+    return meant.pop() if len(meant) == 1 else ()
+
+
+def is_slip(typed: str, meant: str) -> bool:
+    """Whether two letters are exchanged, or one is left out, doubled, or hit beside its key; never the first one."""
+    if not typed or typed[0] != meant[:1] or abs(len(typed) - len(meant)) > 1 or typed == meant:
+        return False
+    at = next((i for i, (a, b) in enumerate(zip(typed, meant, strict=False)) if a != b), min(len(typed), len(meant)))
+    if len(typed) < len(meant):
+        return typed[at:] == meant[at + 1 :]
+    if len(typed) > len(meant):
+        return typed[at + 1 :] == meant[at:] and typed[at] == typed[at - 1]
+    exchanged = typed[at + 1 : at + 2] + typed[at : at + 1] + typed[at + 2 :] == meant[at:]
+    return exchanged or (typed[at + 1 :] == meant[at + 1 :] and _beside(typed[at], meant[at]))
+
+
+def _beside(a: str, b: str) -> bool:
+    return any(a in row and b in row and abs(row.index(a) - row.index(b)) == 1 for row in _KEYS)
 
 
 def _singular_forms(noun: str) -> tuple[str, ...]:

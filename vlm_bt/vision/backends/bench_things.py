@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -17,6 +17,7 @@ from vlm_bt.scene.crops import crop
 from vlm_bt.scene.tabletop import TALLEST_M, Region, Segmentation, segment
 from vlm_bt.types import Box, Frame, Zone
 from vlm_bt.vision.backends.embedded_clip import EmbeddedClip, Floats, Pixels
+from vlm_bt.vision.backends.head_answers import HeadAnswers
 from vlm_bt.vision.model import Unsupported
 from vlm_bt.vision.phrases import Claim, Phrase, denied, phrase_of
 from vlm_bt.vision.vocabulary import KINDS
@@ -40,10 +41,15 @@ class Things:
     clip: EmbeddedClip
     pixels: Pixels
     looks: int = 4
+    _for_head: Tensor | None = field(default=None, repr=False)
+
+    @cached_property
+    def _first_look(self) -> tuple[Tensor, ...]:
+        return self.clip.seen(self.pixels)
 
     @cached_property
     def _views(self) -> list[Tensor]:
-        return self.clip.views(self.pixels, self.looks)
+        return [self._first_look[0]] if self.looks == 1 else self.clip.views(self.pixels, self.looks)
 
     @cached_property
     def kinds(self) -> Floats:
@@ -59,6 +65,12 @@ class Things:
     def parts(self) -> Floats:
         """(N, P) probability of each of the clip's parts; as trained, it is too high for rare ones."""
         return self.clip.parts_of(self._views)
+
+    def asked_of(self, head: HeadAnswers) -> Tensor:
+        """(N, 10, W): what the question head takes, from the same pass of the trunk."""
+        if self._for_head is None:
+            self._for_head = head.of_trunk(*self._first_look)
+        return self._for_head
 
     @cached_property
     def looks_like(self) -> Floats:

@@ -43,7 +43,7 @@ from vlm_bt.vision.backends.thing_words import caption, changes_in_words, scene_
 from vlm_bt.vision.happenings import asked_about, filled_in, happening_of, meant_zone
 from vlm_bt.vision.model import Asked, Unsupported
 from vlm_bt.vision.phrases import claim_of, denied, phrase_of
-from vlm_bt.vision.pictures import Picture
+from vlm_bt.vision.pictures import Picture, digest_of
 from vlm_bt.vision.statements import statement_of
 from vlm_bt.vision.vocabulary import KINDS
 from vlm_bt.vision.words import kinds_called, plain
@@ -51,7 +51,7 @@ from vlm_bt.vision_settings import EmbeddedModel
 
 __all__ = ["Embedded", "EmbeddedClip"]
 
-KEPT_BENCHES = 2
+KEPT_BENCHES, KEPT_THINGS = 3, 64
 _HANDLES = (("none", 0), ("one", 1), ("two", 2))
 
 
@@ -73,6 +73,7 @@ class Embedded:
         has_head = settings.weights is None or (directory / HEAD_FILE).is_file()
         self._head = HeadAnswers(directory, self._clip) if has_head else None
         self._benches: OrderedDict[int, Bench] = OrderedDict()
+        self._seen: OrderedDict[bytes, Things] = OrderedDict()
         self._ways: dict[type[Question], Callable[[Any, Picture], Result]] = {
             IsTrue: self._is_true,
             HowMany: self._how_many,
@@ -161,14 +162,25 @@ class Embedded:
         bench = self._bench(picture.frame)
         return _yes_no(question.claim, Layout(bench, bench.within(picture.at), self._zones).chance(statement))
 
+    def _looked_at(self, pixels: Pixels) -> Things:
+        """A cut-out (S, S, 3) with what one look at it shows, remembered: the trunk's pass is most of a question."""
+        key = digest_of(pixels)
+        things = self._seen.pop(key, None)
+        if things is None:
+            things = Things(self._clip, pixels[None], looks=1)
+            while len(self._seen) >= KEPT_THINGS:
+                self._seen.popitem(last=False)
+        self._seen[key] = things
+        return things
+
     def _said_of(self, pixels: Pixels, claim: str, wording: int) -> Answer:
         """By the CLIP's heads for kind, colour and part where they know every word: for pairs of colour and kind that
         the question head was never shown they are right more often. By the question head where they do not."""
-        things = Things(self._clip, pixels[None], looks=1)
+        things = self._looked_at(pixels)
         if self._head is None or not phrase_of(denied(claim)[1], self._clip.parts).free:
             return _yes_no(claim, things.holds(claim)[0])
         text = TRUE_TEMPLATES[wording % len(TRUE_TEMPLATES)].format(" ".join(claim.split()))
-        yes, no = (float(p) for p in self._head.yes_no(self._head.pictures(pixels[None]), [text])[0])
+        yes, no = (float(p) for p in self._head.yes_no(self._looked_at(pixels).asked_of(self._head), [text])[0])
         return Answer(claim, YES_NO, (yes, no), outside=max(0.0, 1.0 - yes - no))
 
     def _choose(self, question: Choose, picture: Picture) -> Answer:
@@ -184,11 +196,13 @@ class Embedded:
         if self._head is None:
             row = self._clip.classify(pixels[None], question.options, question.wording)[0]
             return Answer(question.question, question.options, tuple(map(float, row[:-1])), outside=float(row[-1]))
-        known = Things(self._clip, pixels[None], looks=1).choice(question.question, question.options)
+        known = self._looked_at(pixels).choice(question.question, question.options)
         if known is not None:
             row = known[0]
             return Answer(question.question, question.options, tuple(map(float, row[:-1])), outside=float(row[-1]))
-        shown, outside = self._head.choose(self._head.pictures(pixels[None]), question.question, question.options)
+        shown, outside = self._head.choose(
+            self._looked_at(pixels).asked_of(self._head), question.question, question.options
+        )
         return Answer(question.question, question.options, tuple(float(p) for p in shown), outside=outside)
 
     def _compared(self, question: IsTrue | Choose | Describe, before: Picture, after: Picture) -> Answer | Caption:
@@ -233,7 +247,7 @@ class Embedded:
             )
         ):
             words = [word for word, _ in _HANDLES]
-            shares, _ = self._head.choose(self._head.pictures(pixels[None]), HOW_MANY_HANDLES, words)
+            shares, _ = self._head.choose(self._looked_at(pixels).asked_of(self._head), HOW_MANY_HANDLES, words)
             counts = shares.astype(np.float64) / max(float(shares.sum()), 1e-9)
         else:
             bench = self._bench(picture.frame)

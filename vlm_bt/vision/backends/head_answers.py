@@ -30,7 +30,12 @@ class HeadAnswers:
     @torch.inference_mode()
     def pictures(self, crops: Pixels) -> Tensor:
         """(N, P, W) of crops (N, S, S, 3): what the other questions take; one pass of the trunk."""
-        return self._head.picture(*self._clip.seen(crops))
+        return self.of_trunk(*self._clip.seen(crops))
+
+    @torch.inference_mode()
+    def of_trunk(self, *seen: Tensor) -> Tensor:
+        """As `pictures`, of what the trunk has said (`EmbeddedClip.seen`)."""
+        return self._head.picture(*seen)
 
     @torch.inference_mode()
     def yes_no(self, pictures: Tensor, questions: Sequence[str]) -> NDArray[np.float32]:
