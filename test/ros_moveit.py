@@ -37,7 +37,8 @@ SRDF = """<robot name="puppet">
 class PuppetMoveIt(PuppetJoints):
     """Attributes:
     deaf: A goal that is cancelled goes on all the same; "to cancel": only the event stops it; "to all": nothing does.
-    plans_s: How long planning takes. fails: what MoveGroup answers instead of moving, and in the midst of it.
+    plans_s: How long planning takes. cannot_plan, fails_midway: what it answers instead of moving, and halfway.
+    playing: Whether it moves the joints now.
     scene: As MoveIt keeps it.
     """
 
@@ -46,7 +47,7 @@ class PuppetMoveIt(PuppetJoints):
         self.kinematics, self._telling = Kinematics(robot), Kinematics(robot)
         self.base_frame = base_frame
         self.deaf, self.plans_s = "", 0.0
-        self.cannot_plan, self.fails_midway = 0, 0
+        self.cannot_plan, self.fails_midway, self.playing = 0, 0, False
         self.served_goals: list[object] = []
         self.scene = PlanningScene()
         for name in ("panda_link0", *chosen.hand_links):
@@ -144,7 +145,10 @@ class PuppetMoveIt(PuppetJoints):
 
     def _event(self, said: String) -> None:
         if said.data == "stop" and self.deaf != "to all":
-            self._stopped_s = time.monotonic()
+            self.halt()
+
+    def halt(self) -> None:
+        self._stopped_s = time.monotonic()
 
     def _move(self, handle):
         asked, result = handle.request, MoveGroup.Result()
@@ -240,6 +244,13 @@ class PuppetMoveIt(PuppetJoints):
         return trajectory
 
     def _played(self, handle, trajectory) -> int:
+        self.playing = True
+        try:
+            return self._play(handle, trajectory)
+        finally:
+            self.playing = False
+
+    def _play(self, handle, trajectory) -> int:
         began = time.monotonic()
         times = [point.time_from_start.sec + point.time_from_start.nanosec * 1e-9 for point in trajectory.points]
         table = np.array([point.positions for point in trajectory.points])

@@ -12,12 +12,14 @@ pytest.importorskip("rclpy", reason="no rclpy: scripts/ros_interfaces")
 pytest.importorskip("vlm_bt_interfaces", reason="vlm_bt_interfaces is not built: see interfaces/")
 
 from ros_driving import Client, to
+from unique_identifier_msgs.msg import UUID
 from vlm_bt_interfaces.action import Grip, MoveArm
 from vlm_bt_interfaces.msg import AttachedObject
 
 from vlm_bt import settings
 from vlm_bt.cli.run import changed
 from vlm_bt.errors import ConfigError
+from vlm_bt.ros.goal import ActionPort
 from vlm_bt.ros.messages import pose_of
 from vlm_bt.ros.moveit_arm import MoveItArm
 from vlm_bt.ros.runtime import Runtime
@@ -33,7 +35,7 @@ def test_without_moveit_msgs_the_driver_says_what_to_install(monkeypatch):
 
 
 class Driven(Client):
-    def __init__(self, driver: Runtime, moveit: Runtime, client: Runtime, **chosen_more: str) -> None:
+    def __init__(self, driver: Runtime, moveit: Runtime, client: Runtime, **chosen_more: object) -> None:
         from ros_moveit import PuppetMoveIt
 
         chosen = changed(settings.load(), "ros.moveit.lost_s", 2.0)
@@ -51,7 +53,7 @@ def drive():
     made: list[Driven] = []
     with Runtime() as one, Runtime(threads=8) as two, Runtime() as three:
 
-        def drive(**more: str) -> Driven:
+        def drive(**more: object) -> Driven:
             made.append(Driven(one, two, three, **more))
             return made[-1]
 
@@ -190,11 +192,12 @@ def test_a_move_group_that_was_started_anew_gets_its_scene_again(driven):
 def test_a_cancelled_goal_ends_at_standstill_even_where_moveit_takes_the_cancel_and_goes_on(driven, straight):
     driven.goes(to((0.5, 0.1, 0.13)))
     driven.moveit.deaf = "to cancel"
-    goal = driven.send(to((0.5, -0.3, 0.3), straight=straight, speed_scale=0.1))
-    driven.until(lambda: driven.port.state.moving)
+    goal = driven.send(to((0.5, -0.3, 0.3), straight=straight, speed_scale=0.05))
+    driven.until(lambda: driven.moveit.playing)
     goal.cancel("the test says so")
     driven.ends(goal)
     assert goal.ended.reason == "cancelled" and goal.result.standstill, goal.ended
+    assert not driven.moveit.playing
     before = driven.moveit.joints.copy()
     time.sleep(0.15)
     assert np.array_equal(before, driven.moveit.joints)
@@ -217,13 +220,40 @@ def test_an_arm_that_nothing_stops_is_told_as_no_standstill(driven):
     assert goal.ended.reason == "arm_fault" and not goal.result.standstill
 
 
+def test_the_controllers_of_the_settings_are_stopped_too_for_move_group_may_be_gone(drive):
+    from control_msgs.action import FollowJointTrajectory
+
+    name = "panda_arm_controller/follow_joint_trajectory"
+    driven = drive(controllers=(name,))
+    moveit = driven.moveit
+    moveit.deaf = "to all"
+
+    def follow(handle):
+        while not handle.is_cancel_requested:
+            time.sleep(0.01)
+        moveit.halt()
+        handle.canceled()
+        return FollowJointTrajectory.Result()
+
+    moveit.serve(FollowJointTrajectory, name, follow)
+    controller = ActionPort(moveit.node, FollowJointTrajectory, name)
+    driven.until(lambda: controller.served)
+    accepted = controller.send(UUID(uuid=list(range(16))), FollowJointTrajectory.Goal())
+    driven.until(accepted.done)
+    goal = driven.send(to((0.3, 0.45, 0.3), speed_scale=0.05))
+    driven.until(lambda: moveit.playing)
+    goal.cancel("the test says so")
+    driven.ends(goal)
+    assert goal.ended.reason == "cancelled" and goal.result.standstill and not moveit.playing
+
+
 def test_a_time_limit_is_kept(driven):
     assert driven.goes(to((0.3, 0.45, 0.3), speed_scale=0.1, time_limit_s=0.4)).ended.reason == "timed_out"
 
 
 def test_joint_states_that_stop_are_a_fault(driven):
     goal = driven.send(to((0.3, 0.45, 0.3), speed_scale=0.1))
-    driven.until(lambda: driven.port.state.moving)
+    driven.until(lambda: driven.moveit.playing)
     driven.moveit.silent = True
     driven.ends(goal)
     assert goal.ended.reason == "arm_fault"
