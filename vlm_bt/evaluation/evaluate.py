@@ -46,9 +46,9 @@ def evaluate(plan: Plan, say: Say, progress: Progress) -> list[Figure]:
     Raises:
         ConfigError: The configuration has no such model. ModelError: a model cannot be loaded.
     """
-    containers = [zone for zone in plan.settings.zones().values() if zone.container]
+    zones = tuple(plan.settings.zones().values())
     answers: dict[Suite, list[Answered]] = {}
-    with Eye(plan.settings.vision, containers, plan.model) as eye:
+    with Eye(plan.settings.vision, zones, plan.model) as eye:
         for name, note in eye.calibrations.items():
             if note:
                 say(f"{name}: {note}; sets are made of its probabilities")

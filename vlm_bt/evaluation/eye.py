@@ -42,7 +42,7 @@ class Eye:
 
     Args:
         vision: Models and routes of the configuration. model: only this one of them; its routes if not given.
-        containers: Zones with walls.
+        zones: Places that claims may name; those with walls are looked into.
 
     Attributes:
         revisions: What each model says it is, by its name.
@@ -52,14 +52,14 @@ class Eye:
         ModelError: One cannot be loaded.
     """
 
-    def __init__(self, vision: VisionSettings, containers: Sequence[Zone] = (), model: str | None = None) -> None:
+    def __init__(self, vision: VisionSettings, zones: Sequence[Zone] = (), model: str | None = None) -> None:
         settings = _only(vision, model) if model is not None else vision
         self._most = settings.waiting_at_most
         self._patience_s = sum(one.patience_s + one.start_within_s for one in settings.models.values())
         self._frames = FrameStore()
         self._clock = WallClock(_TICK_S)
         self._times = _Times()
-        self._service = VisionService(settings, containers, self._frames, self._clock, self._times, lockstep=False)
+        self._service = VisionService(settings, zones, self._frames, self._clock, self._times, lockstep=False)
         try:
             ready = self._service.wait_ready()
         except BaseException:

@@ -59,14 +59,14 @@ class Kept:
             file.write(("\n" if broken else "") + line + "\n")
 
     def keep_picture(self, suite: str, scene: str, views: Sequence[NDArray[np.uint8]]) -> None:
-        """The frames of a scene (H, W, 3) side by side, for people; the first `MOST_PICTURES` of a suite."""
+        """The frames of a scene (H, W, 3), one above the other, for people; the first `MOST_PICTURES` of a suite."""
         folder = self.folder / "pictures"
         folder.mkdir(exist_ok=True)
         if suite not in self._pictures:
             self._pictures[suite] = len(list(folder.glob(f"{suite}-*.jpg")))
         if self._pictures[suite] < MOST_PICTURES:
             self._pictures[suite] += 1
-            Image.fromarray(np.hstack(list(views))).save(self.picture(scene), quality=_QUALITY)
+            Image.fromarray(np.vstack(list(views))).save(self.picture(scene), quality=_QUALITY)
 
     def picture(self, scene: str) -> Path:
         """Where the picture of a scene is, if it was kept."""

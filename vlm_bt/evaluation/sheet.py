@@ -62,9 +62,9 @@ def _tile(one: Answered, picture: Path) -> Image.Image:
     line = max(2, whole.width // 500)
     for box, colour in ((one.box, _TRUE), (one.said_box, _SAID)):
         if box is not None:
-            # A thing's box is in the last of the frames that stand side by side.
-            shift = whole.width - whole.width // _views(one)
-            draw.rectangle((box[0] + shift - line, box[1] - line, box[2] + shift + line, box[3] + line),
+            # A thing's box is in the last of the frames, which stand one above the other.
+            shift = whole.height - whole.height // _views(one)
+            draw.rectangle((box[0] - line, box[1] + shift - line, box[2] + line, box[3] + shift + line),
                            outline=colour, width=line)  # fmt: skip
     shown = whole.crop(_around(one, whole.size))
     shown.thumbnail((_TILE_PX, high), Image.Resampling.LANCZOS)
