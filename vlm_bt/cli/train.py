@@ -19,6 +19,49 @@ Precision = Annotated[
 HEAD_STEPS_PER_STEP = 4
 
 
+@app.command("data")
+def data(
+    scenes: Annotated[int, typer.Option(min=1, help="How many scenes to stage; each has one picture or two.")] = 240,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed stages other scenes.")] = 0,
+    out: Annotated[Path, typer.Option(help="Gets the shards.")] = Path("runs/train-data"),
+    width: Annotated[
+        int | None, typer.Option(min=64, help="Of the pictures, in pixels; the mission camera's 1280 if not given.")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes; one a core if not given.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="End with one JSON object as the last line.")] = False,
+) -> None:
+    """Scenes from the simulation with labels, captions and questions, as WebDataset shards.
+
+    Run again to go on after a stop. The seed decides every byte, the number of processes none. What is held out of
+    training (kinds, pairs of colour and kind, the other cell) is never in it. Other models learn from it, too:
+
+    \b
+    import webdataset
+    for sample in webdataset.WebDataset("runs/train-data/crops-000000.tar").decode("pil"): ...
+    """
+    import json as encoder
+    import os
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from vlm_bt.training.shards import DataPlan, make_data
+
+    plan = DataPlan(scenes, seed, (width, round(width * 9 / 16)) if width else None)
+    processes = jobs or len(os.sched_getaffinity(0))
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    try:
+        with Progress(*columns, console=Console(stderr=True)) as bar:
+            task = bar.add_task("scenes", total=scenes)
+            made = make_data(plan, out, processes, lambda count: bar.advance(task, count))
+    except KeyboardInterrupt:
+        typer.echo("stopped; the shards that are complete stay, run the same command again to go on", err=True)
+        raise typer.Exit(130) from None
+    typer.echo(f"{made['shards']} shards of {scenes} scenes, {made['bytes'] / 1e6:.1f} MB: {out}")
+    if json:
+        typer.echo(encoder.dumps(made))
+
+
 @app.command("embedded")
 def embedded(
     steps: Annotated[int, typer.Option(min=1, help="Of the CLIP; the result depends on them, not on the time.")] = 2000,
@@ -49,7 +92,7 @@ def embedded(
         minutes=minutes,
         scenes=scenes,
         seed=seed,
-        calibration_scenes=min(120, max(2, scenes)),
+        calibration_scenes=min(360, max(12, 2 * scenes)),
         evaluation_scenes=min(60, max(2, scenes // 2)),
         device=device,
         precision=precision,
@@ -99,3 +142,67 @@ def head(
     )
     train_head(plan, out, typer.echo, work, trunk)
     typer.echo(f"question head and card: {out}")
+
+
+@app.command("clip")
+def clip(
+    pictures: Annotated[Path, typer.Argument(help="Folder of pictures, or a RealSense recording (.db3, .bag).")],
+    checkpoint: Annotated[
+        str, typer.Option(help="ARCHITECTURE/TAG, ARCHITECTURE/FILE.safetensors, hf-hub:ORG/NAME or local-dir:FOLDER.")
+    ],
+    labels: Annotated[
+        Path | None, typer.Option(help="CSV (file,label) or COCO file; the only one in the folder if not given.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Gets the model, which local-dir:OUT loads.")] = Path("runs/train-clip"),
+    tune: Annotated[
+        Literal["projection", "last", "all"], typer.Option(help="How much of the model learns; few pictures: last.")
+    ] = "last",
+    steps: Annotated[int, typer.Option(min=1, help="The result depends on them, not on the time.")] = 300,
+    batch: Annotated[int, typer.Option(min=1, help="Pictures in a step.")] = 32,
+    rate: Annotated[float, typer.Option(min=0.0, help="Highest learning rate.")] = 5e-4,
+    minutes: Minutes = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the pictures kept back, and of what is drawn.")] = 0,
+    fetch: Annotated[bool, typer.Option(help="Weights may be fetched from a hub.")] = False,
+    device: Device = "auto",
+    precision: Precision = "auto",
+) -> None:
+    """Fine-tune a CLIP on your own labelled pictures. Run again to go on after a stop.
+
+    A fifth of the pictures is kept back and named rightly or not while it learns. Use the result as
+    {backend: open_clip, checkpoint: "local-dir:OUT"}, calibrate it, and evaluate it on other pictures.
+
+    \b
+    vlm-bt train clip my_tools --checkpoint ViT-B-32/laion2b_s34b_b79k --fetch
+    """
+    from vlm_bt.errors import VlmBtError
+    from vlm_bt.training.finetune import Tuning, finetune
+    from vlm_bt.training.labelled import read_labelled
+
+    plan = Tuning(
+        steps=steps, minutes=minutes, tune=tune, rate=rate, batch=batch, seed=seed, device=device, precision=precision
+    )
+    try:
+        finetune(checkpoint, read_labelled(pictures, labels), plan, out, typer.echo, offline=not fetch)
+    except VlmBtError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+    typer.echo(f"model and card: {out}")
+
+
+@app.command("photographs")
+def photographs(
+    out: Annotated[Path, typer.Argument(help="Folder that gets the pictures and labels.csv.")],
+    count: Annotated[int, typer.Option(min=1, help="How many pictures; each shows several things.")] = 40,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed stages other benches.")] = 300_000,
+    camera: Annotated[
+        Literal["bench", "cell"], typer.Option(help="cell: another lens, noise, light and materials.")
+    ] = "cell",
+) -> None:
+    """Pictures of staged benches as if they were a user's own: PNG files and a CSV with a box for each thing.
+
+    They stand in for photographs of a new robot cell in the tutorial; they are renders.
+    """
+    from vlm_bt.training.photographs import photograph
+
+    things = photograph(out, count, seed, camera, typer.echo)
+    typer.echo(f"{count} pictures of {things} things: {out}")
