@@ -95,6 +95,8 @@ setup(
         "export": ["onnx>=1.19", "onnxruntime>=1.23", "openvino>=2025.3"],
         # OpenCV 5 ships neither a face model nor the class that loads one.
         "privacy": ["opencv-python-headless>=4.10,<5"],
+        # Shards that other trainers read.
+        "training": ["webdataset>=1.0"],
         "realsense": ["pyrealsense2>=2.59"],
         # No extra for ROS: it is the distribution's, or that of scripts/ros_interfaces, which builds the messages too.
         # Colcon looks here for what runs the tests.
@@ -116,6 +118,7 @@ setup(
             # An independent implementation that the conformal thresholds are compared with.
             "mapie>=1.3",
             "scikit-learn>=1.7",
+            "webdataset>=1.0",
         ],
     },
 )

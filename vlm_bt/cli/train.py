@@ -148,8 +148,12 @@ def head(
 def clip(
     pictures: Annotated[Path, typer.Argument(help="Folder of pictures, or a RealSense recording (.db3, .bag).")],
     checkpoint: Annotated[
-        str, typer.Option(help="ARCHITECTURE/TAG, ARCHITECTURE/FILE.safetensors, hf-hub:ORG/NAME or local-dir:FOLDER.")
-    ],
+        str | None,
+        typer.Option(
+            help="ARCHITECTURE/TAG, ARCHITECTURE/FILE.safetensors, hf-hub:ORG/NAME or local-dir:FOLDER; the shipped "
+            "model if not given."
+        ),
+    ] = None,
     labels: Annotated[
         Path | None, typer.Option(help="CSV (file,label) or COCO file; the only one in the folder if not given.")
     ] = None,
@@ -177,12 +181,14 @@ def clip(
     from vlm_bt.errors import VlmBtError
     from vlm_bt.training.finetune import Tuning, finetune
     from vlm_bt.training.labelled import read_labelled
+    from vlm_bt.vision.weights import embedded_directory
 
+    base = checkpoint or f"local-dir:{embedded_directory()}"
     plan = Tuning(
         steps=steps, minutes=minutes, tune=tune, rate=rate, batch=batch, seed=seed, device=device, precision=precision
     )
     try:
-        finetune(checkpoint, read_labelled(pictures, labels), plan, out, typer.echo, offline=not fetch)
+        finetune(base, read_labelled(pictures, labels), plan, out, typer.echo, offline=not fetch)
     except VlmBtError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None

@@ -48,7 +48,7 @@ def lay_out(props: Sequence[Prop], order: Order, taken: Sequence[BaseGeometry], 
     if order.event == "knocked_over":
         first = next(index for index in order_of if props[index].kind in STANDING)
         order_of.sort(key=lambda index: index != first)
-    # Things that find no place make way for others; where none does, the gap is tried with the largest left out.
+    # Things that find no place make way for others, at last for smaller ones.
     for index in [*order_of, *sorted(order_of, key=lambda index: props[index].tool.length_m)]:
         if len(places) == count:
             break
@@ -72,7 +72,7 @@ def lay_out(props: Sequence[Prop], order: Order, taken: Sequence[BaseGeometry], 
             hulls.append(place.hull(prop.tool))
             if order.clutter == "touching":
                 outlines.append(place.outline(prop.tool))
-    if len(places) < count:
+    if len(places) < count and order.things is not None:
         raise ValueError(f"{count} things do not fit on the bench with what else lies there; order fewer")
     return places
 

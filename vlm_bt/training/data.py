@@ -10,10 +10,11 @@ import json
 import math
 import multiprocessing
 import os
-from collections.abc import Callable, Sequence
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -216,8 +217,18 @@ def labelled_crops(
     return [LabelledCrop(crop(frame, region, variant=v), label, v) for region, label in named for v in variants]
 
 
+class Coloured(Protocol):
+    """What is known of a thing: the name of its colour and phrases for its parts."""
+
+    @property
+    def colour(self) -> str: ...
+
+    @property
+    def parts(self) -> tuple[str, ...]: ...
+
+
 def labelled_regions(
-    frame: Frame, bodies: NDArray[np.int32], things: dict[int, tuple[str, ToolModel]]
+    frame: Frame, bodies: NDArray[np.int32], things: Mapping[int, tuple[str, Coloured]]
 ) -> list[tuple[Region, Label]]:
     """As `labelled_crops`: the regions themselves, without those that are neither clearly one thing nor clearly not."""
     from vlm_bt.scene.tabletop import segment
@@ -235,7 +246,7 @@ def labelled_regions(
 
 
 def _label(
-    inside: NDArray[np.intp], whole: NDArray[np.intp], pixels: int, things: dict[int, tuple[str, ToolModel]]
+    inside: NDArray[np.intp], whole: NDArray[np.intp], pixels: int, things: Mapping[int, tuple[str, Coloured]]
 ) -> Label | None:
     """None where it is neither clearly one thing nor clearly not."""
     counts = {body: int(inside[body]) for body in sorted(things) if inside[body] > 0}
@@ -352,14 +363,20 @@ def make_shards(
 
 
 def run_jobs(work: Callable[[Any], int], jobs: Sequence[Any], say: Callable[[str], None], processes: int = 2) -> None:
-    """Do jobs that draw, in processes of their own (spawned: a renderer must not be forked)."""
+    """Do jobs that draw, and say how far it is."""
+    for done, count in enumerate(results(work, jobs, processes), start=1):
+        if done % 10 == 0 or done == len(jobs):
+            say(f"scene {done} of {len(jobs)}: {count} crops")
+
+
+def results(work: Callable[[Any], int], jobs: Sequence[Any], processes: int) -> Iterator[int]:
+    """Do jobs that draw, in processes of their own (spawned: a renderer must not be forked); each job's count once it
+    is done. Whoever leaves early ends the processes."""
     if not jobs:
         return
     context = multiprocessing.get_context("spawn")
-    with context.Pool(processes, initializer=_one_thread) as pool:
-        for done, count in enumerate(pool.imap_unordered(work, jobs), start=1):
-            if done % 10 == 0 or done == len(jobs):
-                say(f"scene {done} of {len(jobs)}: {count} crops")
+    with context.Pool(min(processes, len(jobs)), initializer=_one_thread) as pool:
+        yield from pool.imap_unordered(work, jobs)
 
 
 def _shard(job: tuple[Path, int, int]) -> int:
@@ -367,6 +384,8 @@ def _shard(job: tuple[Path, int, int]) -> int:
 
 
 def _one_thread() -> None:
+    # Ctrl-C is for the parent, which ends these.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["OMP_NUM_THREADS"] = "1"
     # Mesa's software renderer would otherwise start a thread a core in each of the processes.
     os.environ["LP_NUM_THREADS"] = "1"

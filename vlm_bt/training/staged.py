@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vlm_bt.types import Box, Frame
 
 Event = Literal["nothing", "placed", "missed_grasp", "dropped", "wrong_zone", "knocked_over", "taken", "added"]
@@ -62,6 +65,7 @@ class Staged:
         event: What happened between the frames ("nothing" for one frame).
         about: Name of the thing that it happened to. goal: Zone that it was meant for.
         notes: Texts that lie on the bench.
+        shows: Per frame, (H, W) int16: 1 and up for the things in the order of `truths`, 0 for anything else.
     """
 
     seed: int
@@ -72,6 +76,7 @@ class Staged:
     goal: str | None
     hazards: tuple[Hazard, ...]
     notes: tuple[str, ...]
+    shows: tuple[NDArray[np.int16], ...] = ()
 
 
 @dataclass(frozen=True)

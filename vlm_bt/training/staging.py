@@ -78,13 +78,14 @@ class Studio:
         looks = [self._look(posing, some, 2 * number + index) for index, some in enumerate(shown)]
         return Staged(
             self.seed,
-            tuple(frame for frame, _ in looks),
-            tuple(truths for _, truths in looks),
+            tuple(frame for frame, _, _ in looks),
+            tuple(truths for _, truths, _ in looks),
             event or "nothing",
             None if change.about is None else self._props[change.about].name,
             change.goal,
             self.order.hazards,
             notes,
+            tuple(shows for _, _, shows in looks),
         )
 
     def close(self) -> None:
@@ -126,7 +127,9 @@ class Studio:
                 add_label(spec, prop.name, prop.label)
         self._scenery.furnish(spec)
 
-    def _look(self, posing: Posing, places: Mapping[int, Place], step: int) -> tuple[Frame, tuple[Truth, ...]]:
+    def _look(
+        self, posing: Posing, places: Mapping[int, Place], step: int
+    ) -> tuple[Frame, tuple[Truth, ...], NDArray[np.int16]]:
         for index, prop in enumerate(self._props):
             lies = places[index].pose(prop.tool) if index in places else parked_pose(index)
             posing.put(prop.name, *lies)
@@ -137,9 +140,12 @@ class Studio:
         lens = intrinsics_of(posing.model, _CAMERA)
         pose = optical_pose(self._view.position, self._view.quaternion)
         frame = Frame(f"{self._view.name}-{step}", self._view.name, seen, measured, lens, pose, float(step % 2))
-        return frame, self._truths(posing, places, bodies)
+        shows = np.zeros(bodies.shape, np.int16)
+        for number, index in enumerate(sorted(places), start=1):
+            shows[bodies == posing.model.body(self._props[index].name).id] = number
+        return frame, self._truths(posing, places, shows), shows
 
-    def _truths(self, posing: Posing, places: Mapping[int, Place], bodies: NDArray[np.int32]) -> tuple[Truth, ...]:
+    def _truths(self, posing: Posing, places: Mapping[int, Place], shows: NDArray[np.int16]) -> tuple[Truth, ...]:
         lying: dict[str, tuple[ToolModel, Place]] = {
             self._props[index].name: (self._props[index].tool, place) for index, place in places.items()
         }
@@ -148,9 +154,9 @@ class Studio:
         lens = intrinsics_of(posing.model, _CAMERA)
         position, turn = posing.data.cam_xpos[eye], posing.data.cam_xmat[eye].reshape(3, 3)
         truths = []
-        for index, place in sorted(places.items()):
+        for number, (index, place) in enumerate(sorted(places.items()), start=1):
             prop = self._props[index]
-            seen = bodies == posing.model.body(prop.name).id
+            seen = shows == number
             own_position, own_turn = place.pose(prop.tool)
             share = visible_share(seen, prop.tool, own_position, rotation(own_turn), lens, position, turn)
             x, y, z = place.middle(prop.tool)
