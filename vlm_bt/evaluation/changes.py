@@ -11,6 +11,7 @@ from vlm_bt.evaluation.answered import Answered, Item, tagged
 from vlm_bt.evaluation.scene import Scene
 from vlm_bt.evaluation.statistics import balanced
 from vlm_bt.evaluation.suite import Stage, Suite, share, usual_figures
+from vlm_bt.evaluation.wanted import are
 from vlm_bt.questions import IsTrue, Look
 from vlm_bt.training.staged import EVENTS, Order, Truth
 from vlm_bt.vision.asking_words import indefinite
@@ -24,15 +25,15 @@ def _ask(scene: Scene, rng: np.random.Generator) -> list[Item]:
     staged = scene.staged
     thing = _about(scene)
     noun = thing.kind if thing is not None and thing.kind in KINDS else "thing"
-    event = staged.event
+    event, be = staged.event, "were" if are(noun) else "was"
     claims: list[tuple[str, bool, str]] = [
         ("nothing has changed", event in ("nothing", "missed_grasp"), "change"),
-        (f"{indefinite(noun)} was taken away", event == "taken", "event"),
-        (f"{indefinite(noun)} was added", event == "added", "event"),
+        (f"{indefinite(noun)} {be} taken away", event == "taken", "event"),
+        (f"{indefinite(noun)} {be} added", event == "added", "event"),
     ]
     if staged.goal is not None:
         goal = staged.goal.replace("_", " ") if staged.goal.endswith("bin") else f"{staged.goal} zone"
-        claims.append((f"the {noun} was put into the {goal}", event == "placed", "placed"))
+        claims.append((f"the {noun} {be} put into the {goal}", event == "placed", "placed"))
     looks = tuple(Look(frame_id) for frame_id in scene.frame_ids)
     box = thing.box if thing is not None else None
     tags = {**scene.tags, "event": event}

@@ -12,7 +12,7 @@ from vlm_bt.evaluation.grounding import phrases_there
 from vlm_bt.evaluation.scene import Scene
 from vlm_bt.evaluation.statistics import balanced
 from vlm_bt.evaluation.suite import Stage, Suite, share, usual_figures
-from vlm_bt.evaluation.wanted import pick, who_fits
+from vlm_bt.evaluation.wanted import are, pick, who_fits
 from vlm_bt.questions import IsTrue, Look
 from vlm_bt.simulation.scenario import ZONES
 from vlm_bt.training.staged import Order, Truth
@@ -66,7 +66,7 @@ def _sides(scene: Scene, a: tuple[str, Truth], b: tuple[str, Truth], rng: np.ran
         return []
     holds = bool(rng.random() < 0.5)
     said = side if holds else _OPPOSITE[side]
-    return [_item(scene, f"the {a[0]} is {said} the {b[0]}", holds, "side", a[1])]
+    return [_item(scene, f"the {a[0]} {_be(a[0])} {said} the {b[0]}", holds, "side", a[1])]
 
 
 def _touching(scene: Scene, pairs: Sequence[tuple[tuple[str, Truth], tuple[str, Truth]]]) -> list[Item]:
@@ -74,7 +74,7 @@ def _touching(scene: Scene, pairs: Sequence[tuple[tuple[str, Truth], tuple[str, 
     touch = [(a, b) for a, b in pairs if b[1].name in a[1].touching]
     apart = [(a, b) for a, b in pairs if b[1].name not in a[1].touching]
     return [
-        _item(scene, f"the {a[0]} touches the {b[0]}", holds, "touching", a[1])
+        _item(scene, f"the {a[0]} {'touch' if are(a[0]) else 'touches'} the {b[0]}", holds, "touching", a[1])
         for (yes, no) in list(zip(touch, apart, strict=False))[:2]
         for holds, (a, b) in ((True, yes), (False, no))
     ]
@@ -83,10 +83,14 @@ def _touching(scene: Scene, pairs: Sequence[tuple[tuple[str, Truth], tuple[str, 
 def _zones(scene: Scene, text: str, truth: Truth, rng: np.random.Generator) -> list[Item]:
     names = [zone.name for zone in ZONES]
     if truth.zone is None:
-        return [_item(scene, f"the {text} is in the {_zone(pick(rng, names))}", False, "zone", truth)]
+        return [_item(scene, f"the {text} {_be(text)} in the {_zone(pick(rng, names))}", False, "zone", truth)]
     holds = bool(rng.random() < 0.67)
     zone = truth.zone if holds else pick(rng, [name for name in names if name != truth.zone])
-    return [_item(scene, f"the {text} is in the {_zone(zone)}", holds, "zone", truth)]
+    return [_item(scene, f"the {text} {_be(text)} in the {_zone(zone)}", holds, "zone", truth)]
+
+
+def _be(noun: str) -> str:
+    return "are" if are(noun) else "is"
 
 
 def _zone(name: str) -> str:

@@ -123,6 +123,11 @@ def misspelt(text: str, rng: np.random.Generator) -> str:
     return text
 
 
+def are(noun: str) -> bool:
+    """Whether it is said in the plural: "pliers" are, "a pair of pliers" is."""
+    return noun.endswith("s") and not noun.startswith(("pair", "a pair"))
+
+
 def kinds_there(truths: Sequence[Truth]) -> list[str]:
     """Kinds that lie there at all, in the order of the vocabulary."""
     return [kind for kind in KINDS if any(truth.kind == kind for truth in truths)]
