@@ -33,6 +33,7 @@ def bench(
     vlm-bt bench mutants                     single faults in the shipped trees, told at their exact place
     vlm-bt bench fuzz                        100,000 random documents: no crash, no hang, no memory
     vlm-bt bench vision                      the vision service next to the plain libraries, and under every fault
+    vlm-bt bench ros                         images, starts, stops, kills and restarts over ROS 2
 
     Ends with 0 when every target holds, 1 when one does not.
     """
