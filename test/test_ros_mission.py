@@ -195,8 +195,10 @@ def test_trees_are_listed_and_checked(client):
 def test_a_person_can_stop_and_is_told_what_else_may_be_said(client):
     handle = client.send(overrides=SMALL)
     _running(client)
-    unknown = client.call(Tell, text="stop at nothing, my friend", by="anna")
-    assert (unknown.understood, unknown.options) == (False, ["stop", "pause", "resume", "status"])
+    unknown = client.call(Tell, text="order two pizzas", by="anna")
+    assert not unknown.understood and "what are you doing?" in unknown.options
+    told = client.call(Tell, text="what are you doing?", by="anna")
+    assert told.intent == "status" and told.reply.startswith("I am at 'organise workbench'")
     told = client.call(Tell, text="  STOP! ", by="anna")
     assert (told.intent, told.reply) == ("stop", "stopping: the arm stands still")
     assert client.result(handle).outcome.detail.split(";")[0] == "anna said stop"

@@ -14,6 +14,10 @@ from vlm_bt.ports import Arm, ArmState, Clock, Recorder, Ticket
 from vlm_bt.types import Grasp, HeldObject, LocatedObject, Outcome, PlaceSpot, VerifiedObject
 
 T = TypeVar("T")
+OPEN_WITHIN_M = 0.002
+"""So much less than the widest grasp's opening still counts as open."""
+ABOVE_M = 0.04
+"""A hand that has stayed so far above a thing's top has not closed on it."""
 Judge = Literal["model", "person", "tracking"]
 
 
@@ -47,6 +51,8 @@ class Ledger:
         self._verdicts: dict[str, Verdict] = {}
         self._void: dict[str, str] = {}
         self._held: dict[str, HeldObject] = {}
+        self.objection: Callable[[str, str], str] = lambda object_id, label: ""
+        """What a person has said against touching an object under a name; a verdict does not overrule it."""
 
     def enter(self, thing: LocatedObject, label: str, by: Judge, error_rate: float) -> VerifiedObject:
         """Write a verdict down; it is bound to the frame that `thing` was located in."""
@@ -79,6 +85,8 @@ class Ledger:
         known = self._verdicts.get(tool.verdict_id)
         if known is None or known.label != tool.label or seen.id != known.object.id:
             return None
+        if self.objection(seen.id, known.label):
+            return None
         return self.enter(seen, known.label, "tracking", known.error_rate)
 
     def carry_over(self, held: HeldObject, seen: LocatedObject) -> VerifiedObject:
@@ -101,6 +109,9 @@ class Ledger:
         verdict = self._verdicts.get(tool.verdict_id)
         if verdict is None or (verdict.object, verdict.label) != (tool.object, tool.label):
             return Outcome("unverified", f"no verdict says that {tool.object.id} is a {tool.label}")
+        against = self.objection(tool.object.id, tool.label)
+        if against:
+            return Outcome("no", against)
         if verdict.id in self._void:
             return Outcome("stale", f"{tool.object.id}: {self._void[verdict.id]} since it was verified")
         age = self._clock.now_s - verdict.stamp_s
@@ -138,6 +149,8 @@ class VerifiedArm:
         self.unverified_motions = 0
         self._disabled = False
         self._held_by: set[str] = set()
+        self._reaching: tuple[VerifiedObject, Ticket[HeldObject], float] | None = None
+        self._lowest_m = 0.0
 
     def pick(self, tool: VerifiedObject, grasps: Sequence[Grasp]) -> Ticket[HeldObject]:
         verdict = self._ledger.judge(tool)
@@ -146,6 +159,8 @@ class VerifiedArm:
             return self._refuse(refused, verdict)
         ticket = self._start(lambda: self._arm.pick(tool, grasps), f"pick the {tool.label}")
         self._audit(self._ledger.judge(tool))
+        self._lowest_m = self._arm.state.tcp[2]
+        self._reaching = (tool, ticket, max((grasp.opening_m for grasp in grasps), default=0.0))
 
         def ended(outcome: Outcome) -> None:
             self._ledger.touched(tool.object.id, "the gripper has touched it")
@@ -208,6 +223,35 @@ class VerifiedArm:
 
     def stop(self) -> None:
         self._arm.stop()
+
+    def watch(self) -> None:
+        """Between ticks: how far down the hand has come for what it reaches for."""
+        if self._reaching is not None:
+            self._lowest_m = min(self._lowest_m, self._arm.state.tcp[2])
+
+    def reaches_for(self, object_id: str) -> bool:
+        """Whether a pick of this object is under way."""
+        return (
+            self._reaching is not None
+            and self._reaching[0].object.id == object_id
+            and self._reaching[1].outcome is None
+        )
+
+    def withdraw(self, object_id: str, why: str) -> bool:
+        """Stop reaching for an object; the pick ends with `no`. False where it is not reached for, or may be gripped.
+
+        A hand that has not come down to the object, or whose fingers are open wide, grips nothing.
+        """
+        if self._reaching is None or not self.reaches_for(object_id):
+            return False
+        tool, ticket, opening_m = self._reaching
+        self.watch()
+        above = self._lowest_m > tool.object.footprint.height_m + ABOVE_M
+        if not above and self._arm.state.gripper_width_m < opening_m - OPEN_WITHIN_M:
+            return False
+        ticket.fail(Outcome("no", why))
+        self._arm.stop()
+        return True
 
     def disable(self) -> None:
         """After an abort: stop, and let no motion command through any more."""

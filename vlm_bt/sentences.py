@@ -24,9 +24,10 @@ def singular(name: str) -> str:
 
 
 def named(of: str, label: str) -> bool:
-    """Whether every word of `of` is a word of the label, in the singular or the plural."""
-    words = label.casefold().split()
-    return all(any(word in (known, plural(known, 2)) for known in words) for word in of.casefold().split())
+    """Whether every word of `of` is a word of the label, in the singular or the plural; a hyphen parts words."""
+    words = label.casefold().replace("-", " ").split()
+    said = of.casefold().replace("-", " ").split()
+    return all(any(word in (known, plural(known, 2)) for known in words) for word in said)
 
 
 def article(label: str) -> str:

@@ -46,6 +46,8 @@ class ArmSettings(Strict):
 class HumanSettings(Strict):
     channel: Literal["terminal", "scripted", "silent"] = "terminal"
     script: str = "supervisor.yaml"
+    kept_facts: Path | None = None
+    """A file that keeps what people say of whole kinds for the next missions; nothing is kept where none is named."""
 
 
 class MissionSettings(Strict):
@@ -138,6 +140,9 @@ def _placed(data: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Paths of a file, from that file's folder."""
     if isinstance(data.get("skills"), list):
         data["skills"] = [str(folder / str(one)) for one in data["skills"]]
+    human = data.get("human")
+    if isinstance(human, dict) and isinstance(human.get("kept_facts"), str):
+        human["kept_facts"] = str(folder / human["kept_facts"])
     vision = data.get("vision")
     models = vision.get("models") if isinstance(vision, dict) else None
     for model in models.values() if isinstance(models, dict) else ():

@@ -324,6 +324,7 @@ class Question:
         topic: What kind of question it is ("identity", "group", "other"): what a fact is made of the answer.
         about: The id of the object it belongs to; subject: what that object is called by now, if anything.
         mark: The region to show in the picture; mark_centre: the same place on the bench, metres.
+        marks: Where the question is which of several things is meant: their regions, in the order of the options.
     """
 
     id: str
@@ -338,6 +339,7 @@ class Question:
     frame_id: str = ""
     mark: Box | None = None
     mark_centre: tuple[float, float] | None = None
+    marks: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True)

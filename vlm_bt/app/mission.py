@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from vlm_bt.app.result import Progress, Result
 from vlm_bt.app.site import Site
+from vlm_bt.conversation.acts import MissionActs
+from vlm_bt.conversation.journal import Journal
+from vlm_bt.conversation.talk import Controls, Conversation
 from vlm_bt.errors import ConfigError
 from vlm_bt.executive import Executive, Snapshot, Subscriber
 from vlm_bt.frames import FrameStore
@@ -17,16 +21,17 @@ from vlm_bt.leaves.leaf import Leaf
 from vlm_bt.leaves.table import LEAVES
 from vlm_bt.ledger import Ledger, VerifiedArm
 from vlm_bt.questions import name_of
-from vlm_bt.recording.pictures import from_array, question_picture, save_png
+from vlm_bt.recording.pictures import choice_picture, from_array, question_picture, save_png
 from vlm_bt.recording.record import McapRecorder
 from vlm_bt.recording.report import write_report
 from vlm_bt.recording.subscriber import RecordingSubscriber
 from vlm_bt.scene.facts import Facts
+from vlm_bt.scene.kept_facts import keep, load_kept
 from vlm_bt.scene.tracking import Tracker
 from vlm_bt.settings import Settings
 from vlm_bt.tree.compile import compile_tree
 from vlm_bt.tree.load import TreeSource, load_tree, skill_folders
-from vlm_bt.types import Outcome, Question
+from vlm_bt.types import Group, Outcome, Question
 from vlm_bt.vision.service import VisionService
 from vlm_bt.vision.vocabulary import KINDS
 
@@ -72,8 +77,14 @@ class Mission:
         given = source.parse_inputs(inputs)
         out.mkdir(parents=True, exist_ok=True)
         self.recorder = McapRecorder(out / "mission.mcap", self.frames, lambda: self.clock.now_s)
-        if onlooker is not None:
-            self.recorder.onlooker = onlooker
+        journal = Journal()
+
+        def notice(channel: str, entry: Mapping[str, Any]) -> None:
+            journal.note(channel, entry)
+            if onlooker is not None:
+                onlooker(channel, entry)
+
+        self.recorder.onlooker = notice
         self._record_start(settings, source, seed, inputs)
         self.human = site.person(human, self.recorder, self._question_picture)
         self._owns_vision = vision is None
@@ -83,7 +94,12 @@ class Mission:
         self.vision.begin_mission(self.clock, self.recorder)
         self.ledger = Ledger(self.clock, self.recorder, settings.mission.verdict_max_age_s)
         self.arm = VerifiedArm(site.arm, self.ledger, self.clock, self.recorder)
-        self.memory = Memory(Tracker(), Facts())
+        kept = settings.human.kept_facts
+        self.memory = Memory(Tracker(), load_kept(kept) if kept is not None else Facts())
+        for fact in self.memory.facts.all():
+            self.recorder.write("fact", asdict(fact))
+        self.memory.facts.onlooker = lambda fact: self.recorder.write("fact", asdict(fact))
+        self.ledger.objection = self.memory.objection
         ports = Ports(
             clock=self.clock,
             camera=site.camera,
@@ -109,8 +125,28 @@ class Mission:
             [self._subscriber, *subscribers],
             settings.mission.time_limit_s,
         )
+        acts = MissionActs(
+            ports,
+            self.executive,
+            journal,
+            source.name,
+            groups=self._groups,
+            pending=lambda: self.human.pending,
+            answer=self.human.answer,
+            told=self.human.told,
+        )
+        controls = Controls(self.interrupt, self.executive.pause, self.executive.resume)
+        self.conversation = Conversation(controls, acts, self.recorder)
+        self.human.listener = self.conversation
         self.clock.connect(
-            (lambda tick: self.vision.flush(), site.step, self.vision.settle, self.human.settle),
+            (
+                lambda tick: self.vision.flush(),
+                site.step,
+                lambda tick: self.arm.watch(),
+                self.vision.settle,
+                self.human.settle,
+                self.conversation.settle,
+            ),
             slow_down=lambda: self.human.waiting,
         )
 
@@ -136,10 +172,10 @@ class Mission:
         self.ledger.tighten(settings.mission.verdict_max_age_s)
         self.executive.time_limit_s = settings.mission.time_limit_s
 
-    def interrupt(self) -> None:
-        """Stop the arm and end the mission at the next tick. Safe from a signal handler."""
+    def interrupt(self, why: str = "interrupted by a person") -> None:
+        """Stop the arm and end the mission at the next tick. Safe from a signal handler and from any thread."""
         self._interrupted = True
-        self.executive.abort("interrupted by a person")
+        self.executive.abort(why)
 
     def close(self) -> None:
         """Free everything. Idempotent."""
@@ -157,6 +193,13 @@ class Mission:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _groups(self) -> tuple[Group, ...]:
+        """The groups that the tree sorts things into; none where it sorts nothing."""
+        for value in self.compiled.scope.values().values():
+            if isinstance(value, tuple) and value and all(isinstance(one, Group) for one in value):
+                return value
+        return ()
 
     def _check_questions(self) -> None:
         """Raises: ConfigError."""
@@ -201,6 +244,9 @@ class Mission:
             if not self.arm.state.moving:
                 break
             self.clock.advance()
+        self.conversation.settle(self.clock.tick)
+        if self._settings.human.kept_facts is not None:
+            keep(self.memory.facts, self._settings.human.kept_facts)
         judged = self.site.judge(self._settings.zones())
         result = Result(
             outcome="interrupted" if self._interrupted else "done" if ended.ok else ended.reason,
@@ -236,10 +282,13 @@ class Mission:
         self.recorder.write("tree", {"path": str(source.path.name), "text": source.text})
 
     def _question_picture(self, question: Question) -> Path | None:
-        if not question.frame_id or question.mark is None:
+        if not question.frame_id or not (question.mark or question.marks):
             return None
         path = self._out / f"{question.id}.png"
         box = question.mark
         picture = from_array(self.frames.get(question.frame_id).rgb)
-        save_png(question_picture(picture, (box.x0, box.y0, box.x1, box.y1)), path)
+        if box is not None:
+            save_png(question_picture(picture, (box.x0, box.y0, box.x1, box.y1)), path)
+        else:
+            save_png(choice_picture(picture, [(one.x0, one.y0, one.x1, one.y1) for one in question.marks]), path)
         return path

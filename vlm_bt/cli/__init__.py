@@ -6,7 +6,21 @@ import sys
 
 import typer
 
-from vlm_bt.cli import bench, calibrate, check, convert, evaluate, inspect, models, robot, ros, run, schema, train
+from vlm_bt.cli import (
+    bench,
+    calibrate,
+    check,
+    convert,
+    evaluate,
+    facts,
+    inspect,
+    models,
+    robot,
+    ros,
+    run,
+    schema,
+    train,
+)
 from vlm_bt.errors import VlmBtError
 
 app = typer.Typer(
@@ -20,6 +34,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("report")(run.report)
+app.command("facts")(facts.facts)
 app.command("check")(check.check)
 app.command("migrate")(check.migrate)
 app.command("import-xml")(convert.import_xml)

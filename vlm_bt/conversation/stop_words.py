@@ -21,7 +21,8 @@ ALONE = (
 BEFORE = frozenset(
     (
         "please", "hey", "hello", "ok", "okay", "oh", "ah", "no", "wait", "now", "just", "and", "god", "robot", "arm",
-        "you", "could", "can", "would", "will", "should", "must", "have", "to", "need", "i", "said", "say", "want", "that's",
+        "you", "could", "can", "would", "will", "should", "must",
+        "have", "to", "need", "i", "said", "say", "want", "that's",
         "thats", "enough", "everybody", "careful", "watch", "out", "quick", "quickly",
     )
 )  # fmt: skip

@@ -6,11 +6,16 @@ import queue
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 import yaml
 
+from vlm_bt.conversation.intents import Heard
+from vlm_bt.conversation.stop_words import is_stop
+from vlm_bt.conversation.talk import Response
 from vlm_bt.errors import ConfigError
 from vlm_bt.places import share_dir
 from vlm_bt.ports import Clock, Recorder, Ticket
@@ -18,6 +23,14 @@ from vlm_bt.types import Question, Reply
 
 Eyes = Callable[[tuple[float, float]], str]
 """What somebody who stands at the bench sees at a place (x, y), or "" where nothing lies."""
+
+
+class Listener(Protocol):
+    """Takes in what a person says without being asked; see `vlm_bt.conversation.talk.Conversation`."""
+
+    def say(self, text: str, by: str = "") -> Future[Response]: ...
+
+    def hear(self, text: str) -> Heard: ...
 
 
 class Channel:
@@ -34,6 +47,8 @@ class Channel:
         self._recorder = recorder
         self._open: dict[str, tuple[Question, Ticket[Reply], float]] = {}
         self._late: list[Reply] = []
+        self.listener: Listener | None = None
+        """Who takes in what is said and answers no question; set before the mission runs."""
         self.onlooker: Callable[[Question, Reply | None], None] = lambda question, reply: None
         """Told of every question that is put and, with the reply, of every one that is answered in time."""
 
@@ -54,6 +69,7 @@ class Channel:
                 "subject": question.subject,
                 "frame": question.frame_id,
                 "mark": [box.x0, box.y0, box.x1, box.y1] if box else None,
+                "marks": [[one.x0, one.y0, one.x1, one.y1] for one in question.marks],
             },
         )
         self.opened(question)
@@ -62,6 +78,9 @@ class Channel:
 
     def opened(self, question: Question) -> None:
         """Show the question to whoever answers."""
+
+    def told(self, text: str) -> None:
+        """Tell the person something that no question asks; shown where somebody looks."""
 
     def settle(self, tick: int) -> None:
         """Called by the clock between ticks."""
@@ -93,9 +112,14 @@ class Channel:
         return [(reply.question_id, reply) for reply in late]
 
     @property
+    def pending(self) -> list[Question]:
+        """The questions that wait for an answer now, the oldest first."""
+        return [question for question, ticket, _ in self._open.values() if ticket.outcome is None]
+
+    @property
     def waiting(self) -> bool:
         """Whether a live person is being asked right now."""
-        return self.live and any(ticket.outcome is None for _, ticket, _ in self._open.values())
+        return self.live and bool(self.pending)
 
     def close(self) -> None:
         """Nothing to free."""
@@ -124,6 +148,8 @@ class SilentHuman(Channel):
 class ScriptedHuman(Channel):
     """A supervisor who answers from a YAML file, looking at the bench with their own eyes.
 
+    Under `says` the file lists what they say of their own accord, each as `{at_s, text}` on the mission's clock.
+
     Args:
         script: See `config/supervisor.yaml`.
         eyes: What the supervisor sees at the marked place.
@@ -134,6 +160,9 @@ class ScriptedHuman(Channel):
         self._script = script
         self._eyes = eyes
         self._due: list[tuple[float, str, str]] = []
+        self._says_yet = sorted(
+            ((float(one["at_s"]), str(one["text"])) for one in script.get("says") or ()), reverse=True
+        )
 
     def opened(self, question: Question) -> None:
         text = self._says(question)
@@ -147,6 +176,8 @@ class ScriptedHuman(Channel):
         self._due = [entry for entry in self._due if entry[0] > now_s + 1e-9]
         for _, question_id, text in due:
             self.answer(question_id, text, now_s)
+        while self._says_yet and self._says_yet[-1][0] <= now_s + 1e-9 and self.listener is not None:
+            self.listener.say(self._says_yet.pop()[1], "the supervisor")
         super().settle(tick)
 
     def _says(self, question: Question) -> str | None:
@@ -162,7 +193,10 @@ class ScriptedHuman(Channel):
 
 
 class TerminalHuman(Channel):
-    """A person at the terminal: question, numbered options, the picture's path, the time limit and the default."""
+    """A person at the terminal: question, numbered options, the picture's path, the time limit and the default.
+
+    A line stops the mission, or answers the open question, or is something said of their own accord, in this order.
+    """
 
     live = True
 
@@ -195,16 +229,38 @@ class TerminalHuman(Channel):
     def settle(self, tick: int) -> None:
         now_s = max(self.clock.now_s, tick * self.clock.period_s)
         while not self._typed.empty():
-            text = self._typed.get_nowait()
-            pending = [question for question, ticket, _ in self._open.values() if ticket.outcome is None]
-            asked = pending or [question for question, _, _ in self._open.values()][-1:]
-            if asked and not self.answer(asked[0].id, text, now_s):
-                print(f"  not one of the options: 1 to {len(asked[0].options)}", file=self._sink, flush=True)
+            self._take(self._typed.get_nowait(), now_s)
         super().settle(tick)
 
+    def told(self, text: str) -> None:
+        if text not in [question.text for question in self.pending]:
+            print(f"= {text}", file=self._sink, flush=True)
+
+    def _take(self, text: str, now_s: float) -> None:
+        asked = (self.pending or [question for question, _, _ in self._open.values()][-1:])[:1]
+        for question in asked:
+            means_it = self.pending or not text.strip().isdigit()
+            if means_it and choose(replace(question, free_text=False), text) is not None:
+                self.answer(question.id, text, now_s)
+                return
+            heard = self.listener.hear(text) if self.listener is not None else None
+            if question.free_text and (heard is None or not heard.sure) and self.answer(question.id, text, now_s):
+                return
+            if self.listener is None:
+                print(f"  not one of the options: 1 to {len(question.options)}", file=self._sink, flush=True)
+        self._volunteer(text)
+
+    def _volunteer(self, text: str) -> None:
+        if self.listener is not None and text.strip():
+            self.listener.say(text).add_done_callback(lambda said: self.told(said.result().text))
+
     def _listen(self, source: TextIO) -> None:
+        """A stop does not wait for the next settling between ticks."""
         for line in source:
-            self._typed.put(line)
+            if is_stop(line):
+                self._volunteer(line)
+            else:
+                self._typed.put(line)
 
 
 def script_path(script: str, *, shipped: bool) -> Path:
@@ -218,7 +274,7 @@ def load_script(path: Path) -> Mapping[str, Any]:
     Raises:
         ConfigError: The file is missing or is no mapping of known topics.
     """
-    known = {"answers_after_s", "identity", "group", "hand_over", "other"}
+    known = {"answers_after_s", "identity", "group", "hand_over", "reference", "says", "other"}
     try:
         script = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     except OSError as error:

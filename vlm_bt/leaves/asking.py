@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from vlm_bt.leaves.context import Ports
+from vlm_bt.leaves.context import SAID_LEAVE, Ports
 from vlm_bt.leaves.leaf import Input, Leaf, Output, Steps
 from vlm_bt.leaves.looking import look, what_are_they
 from vlm_bt.ports import Ticket
 from vlm_bt.questions import Caption, Choose, Describe, Look
+from vlm_bt.scene.facts import IDENTITY, LEAVE
 from vlm_bt.sentences import article, listed, plural
 from vlm_bt.types import Answer, Detection, Group, LocatedObject, Outcome, Question, Reply, VerifiedObject
 
@@ -32,18 +33,18 @@ class AskAbout(Leaf):
     def act(self) -> Steps:
         candidate: Detection = self.input("candidate")
         thing = self.ports.memory.objects.get(candidate.object.id, candidate.object)
-        told = self.ports.memory.facts.recall("object", thing.id, "identity")
+        told = self.ports.memory.facts.recall("object", thing.id, IDENTITY)
         if told is None:
             reply = yield from self._ask(candidate, thing)
             if isinstance(reply, Outcome):
                 return reply
             told = reply.text
             if reply.silent or told == LEAVE_IT:
-                self.ports.memory.aside[thing.id] = "nobody answered" if reply.silent else "a person said: leave it"
+                self.ports.memory.aside[thing.id] = "nobody answered" if reply.silent else SAID_LEAVE
+                if not reply.silent:
+                    self._learn(thing, LEAVE, True)
                 return Outcome("unsure", f"{thing.id} is left where it lies: {self.ports.memory.aside[thing.id]}")
-            self.ports.memory.facts.remember(
-                "object", thing.id, "identity", told, by="person", stamp_s=self.ports.clock.now_s
-            )
+            self._learn(thing, IDENTITY, told)
         # The person's answer took its time: where it lies now is for the depth camera to say.
         seen = yield from look(self.ports, fresh=True)
         if not seen.ok:
@@ -55,6 +56,9 @@ class AskAbout(Leaf):
         self.ports.memory.verdicts[now.id] = tool
         self.output("into", tool)
         return Outcome("done", f"a person says: {told}")
+
+    def _learn(self, thing: LocatedObject, key: str, value: Any) -> None:
+        self.ports.memory.facts.remember("object", thing.id, key, value, "person", self.ports.clock.now_s)
 
     def _ask(self, candidate: Detection, thing: LocatedObject) -> Generator[Ticket[Any], Outcome, Reply | Outcome]:
         ports = self.ports
@@ -89,7 +93,7 @@ class ClassifyTool(Leaf):
 
     def act(self) -> Steps:
         tool: VerifiedObject = self.input("tool")
-        group = self.ports.group_of(tool.label, self.input("groups"))
+        group = self.ports.group_of(tool.label, self.input("groups"), tool.object.id)
         if group is None:
             return Outcome("unsure", f"no group names {article(tool.label)} {tool.label}")
         self.output("into", group)
@@ -133,8 +137,10 @@ class AskGroup(Leaf):
         reply = yield from put(ports, question)
         chosen = next((group for group in groups if group.name == reply.text), None)
         if chosen is None:
-            why = "nobody answered" if reply.silent else "a person said: leave it"
+            why = "nobody answered" if reply.silent else SAID_LEAVE
             ports.memory.aside[tool.object.id] = why
+            if not reply.silent:
+                ports.memory.facts.remember("object", tool.object.id, LEAVE, True, "person", ports.clock.now_s)
             return Outcome("unsure", f"the {tool.label} is left where it lies: {why}")
         ports.memory.facts.remember("kind", tool.label, "group", chosen.name, by="person", stamp_s=ports.clock.now_s)
         self.output("into", chosen)

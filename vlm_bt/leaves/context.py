@@ -11,10 +11,13 @@ from vlm_bt.errors import ConfigError
 from vlm_bt.frames import FrameStore
 from vlm_bt.ledger import Ledger, VerifiedArm
 from vlm_bt.ports import Camera, Clock, Human, Monitor, Recorder
-from vlm_bt.scene.facts import Facts
+from vlm_bt.scene.facts import GROUP, IDENTITY, LEAVE, Facts
 from vlm_bt.scene.tracking import Tracker
+from vlm_bt.sentences import article
 from vlm_bt.types import Answer, Group, HeldObject, LocatedObject, Question, Reply, Scene, VerifiedObject, Zone
 from vlm_bt.vision.service import VisionService
+
+SAID_LEAVE = "a person said: leave it"
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,13 @@ class Memory:
     questions: dict[str, Question] = field(default_factory=dict)
     kept_views: list[str] = field(default_factory=list)
     """Frames that stay in the ring buffer to be compared with later ones, the oldest first."""
+
+    def objection(self, object_id: str, label: str) -> str:
+        """What a person said against touching a thing under this name; "" where nobody did."""
+        if self.facts.recall("object", object_id, LEAVE) or self.facts.of_kind(label, LEAVE):
+            return SAID_LEAVE
+        told = self.facts.recall("object", object_id, IDENTITY)
+        return f"a person says that it is {article(told)} {told}" if told not in (None, label) else ""
 
     def forget(self, object_id: str) -> None:
         """The thing is no longer where it was: its claim, verdict and track end."""
@@ -121,9 +131,12 @@ class Ports:
         *,
         subject: str = "",
         free_text: bool = False,
+        among: tuple[LocatedObject, ...] = (),
     ) -> Question:
-        """A question of this mission, with the thing it is about marked in the picture it was seen in."""
+        """A question of this mission, with the thing it is about, or those it is to be told from, marked in the picture
+        they were seen in."""
         memory = self.memory
+        shown = thing or (among[0] if among else None)
         made = Question(
             id=f"question-{len(memory.questions) + 1}",
             text=text,
@@ -134,9 +147,10 @@ class Ports:
             about=thing.id if thing else "",
             subject=subject,
             free_text=free_text,
-            frame_id=thing.frame_id if thing and thing.frame_id in self.frames else "",
+            frame_id=shown.frame_id if shown and shown.frame_id in self.frames else "",
             mark=thing.box if thing else None,
             mark_centre=thing.footprint.centre if thing else None,
+            marks=tuple(one.box for one in among),
         )
         memory.questions[made.id] = made
         return made
@@ -157,10 +171,10 @@ class Ports:
         """Replies that came after their question's limit, each handed over once."""
         return [(reply, self.memory.questions[name]) for name, reply in self.human.late_replies()]
 
-    def group_of(self, label: str, groups: tuple[Group, ...]) -> Group | None:
-        """The group that names this kind, or the one a person said it goes with."""
-        for group in groups:
-            if label in group.kinds:
-                return group
-        told = self.memory.facts.recall("kind", label, "group")
-        return next((group for group in groups if group.name == told), None)
+    def group_of(self, label: str, groups: tuple[Group, ...], object_id: str = "") -> Group | None:
+        """The group that a person said this thing, or its kind, goes with; else the one that names the kind."""
+        facts = self.memory.facts
+        said = facts.of_kind(label, GROUP)
+        told = facts.recall("object", object_id, GROUP) or (said.value if said is not None else None)
+        spoken = next((group for group in groups if group.name == told), None)
+        return spoken or next((group for group in groups if label in group.kinds), None)

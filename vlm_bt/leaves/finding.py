@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vlm_bt.leaves.context import Ports
 from vlm_bt.leaves.leaf import Input, Leaf, Output, Steps
-from vlm_bt.leaves.looking import label_of, look_and_claim
+from vlm_bt.leaves.looking import label_of, left_alone, look_and_claim
 from vlm_bt.leaves.seeing import GIVE_UP_AFTER, as_detection
 from vlm_bt.questions import Choose
 from vlm_bt.sentences import article, listed, named
@@ -41,7 +41,7 @@ class FindTools(Leaf):
             thing
             for thing in sorted(ports.memory.objects.values(), key=_distance)
             if may_be(ports, thing, of)
-            and thing.id not in ports.memory.aside
+            and not left_alone(ports, thing)
             and ports.memory.attempts.get(thing.id, 0) < GIVE_UP_AFTER
             and not (zone and zone.holds(thing.footprint.centre, margin_m=0.005))
         ]
@@ -76,7 +76,11 @@ class ChooseBySize(Leaf):
         if size not in SIZES:
             return Outcome("not_found", f"{size!r} is no size that is known; there are: {', '.join(SIZES)}")
         tools = [
-            tool for tool in memory.verdicts.values() if tool.object.id in memory.objects and named(of, tool.label)
+            tool
+            for tool in memory.verdicts.values()
+            if tool.object.id in memory.objects
+            and named(of, tool.label)
+            and not memory.objection(tool.object.id, tool.label)
         ]
         if not tools:
             return Outcome("not_found", f"no {of} was verified")

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Generator, Sequence
 from typing import Any
 
-from vlm_bt.leaves.context import Ports
+from vlm_bt.leaves.context import SAID_LEAVE, Ports
 from vlm_bt.ports import Ticket
 from vlm_bt.questions import WHAT_IS_IT, Choose, Look
 from vlm_bt.types import Answer, LocatedObject, Outcome
@@ -70,6 +70,7 @@ def recognise(ports: Ports, fresh: list[LocatedObject]) -> None:
             thing = min(near, key=lambda thing: apart(thing, expected.centre))
             memory.verdicts[thing.id] = ports.ledger.carry_over(expected.held, thing)
             memory.attempts[thing.id] = expected.tries
+            memory.facts.carry_over(expected.held.tool.object.id, thing.id)
             fresh = [other for other in fresh if other is not thing]
     memory.expected = []
 
@@ -135,6 +136,15 @@ def label_of(ports: Ports, thing: LocatedObject) -> str:
     return (
         answer.plausible[0] if len(answer.plausible) == 1 else f"{answer.best}?" if answer.plausible else "unknown tool"
     )
+
+
+def left_alone(ports: Ports, thing: LocatedObject) -> str:
+    """Why a thing is left where it lies; "" where it is not."""
+    memory = ports.memory
+    why = memory.aside.get(thing.id, "")
+    if not why and memory.objection(thing.id, label_of(ports, thing).rstrip("?")) == SAID_LEAVE:
+        why = memory.aside[thing.id] = SAID_LEAVE
+    return why
 
 
 def shown(ports: Ports, things: list[LocatedObject]) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ class Pick(Leaf):
     gives = {"into": Output("held_object", "the object in the hand")}
     safety = "moves"
     reasons = (
+        "no",
         "grasp_failed",
         "dropped",
         "blocked",

@@ -6,7 +6,7 @@ from collections import Counter
 
 from vlm_bt.leaves.context import Ports
 from vlm_bt.leaves.leaf import Input, Leaf, Output, Steps
-from vlm_bt.leaves.looking import label_of, look_and_claim, shown
+from vlm_bt.leaves.looking import label_of, left_alone, look_and_claim, shown
 from vlm_bt.questions import Choose
 from vlm_bt.sentences import contents
 from vlm_bt.types import Detection, Group, LocatedObject, Outcome, Scene
@@ -142,7 +142,7 @@ def candidates(ports: Ports, groups: tuple[Group, ...]) -> list[LocatedObject]:
 def settled(ports: Ports, thing: LocatedObject, groups: tuple[Group, ...]) -> bool:
     """It lies in its zone, was set aside, or was tried too often."""
     memory = ports.memory
-    if thing.id in memory.aside:
+    if left_alone(ports, thing):
         return True
     if memory.attempts.get(thing.id, 0) >= GIVE_UP_AFTER:
         memory.aside[thing.id] = f"given up after {GIVE_UP_AFTER} tries"
@@ -155,7 +155,7 @@ def settled(ports: Ports, thing: LocatedObject, groups: tuple[Group, ...]) -> bo
         label = answer.plausible[0]
     else:
         return False
-    group = ports.group_of(label, groups)
+    group = ports.group_of(label, groups, thing.id)
     return group is not None and ports.zone(group.zone).holds(thing.footprint.centre, margin_m=0.005)
 
 

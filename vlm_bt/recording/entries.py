@@ -79,7 +79,8 @@ class ModelAnswer(Entry):
 
 @dataclass(frozen=True)
 class AskedQuestion(Entry):
-    """A question to a person. `mark`: pixel corners (x0, y0, x1, y1) in the picture of `frame`."""
+    """A question to a person. `mark`: pixel corners (x0, y0, x1, y1) in the picture of `frame`; `marks`: those of the
+    things that the options stand for, in their order."""
 
     channel: ClassVar[str] = "question"
 
@@ -90,6 +91,36 @@ class AskedQuestion(Entry):
     about: str = ""
     frame: str = ""
     mark: tuple[int, ...] = ()
+    marks: tuple[tuple[int, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class FactTold(Entry):
+    """A fact of the mission, as it was written down or, `revoked`, taken back; see `vlm_bt.scene.facts.Fact`."""
+
+    channel: ClassVar[str] = "fact"
+
+    id: str = ""
+    scope: str = ""
+    subject: str = ""
+    key: str = ""
+    value: Any = None
+    by: str = ""
+    stamp_s: float = 0.0
+    revoked: bool = False
+
+
+@dataclass(frozen=True)
+class SomethingSaid(Entry):
+    """What a person said without being asked, the intent it was taken for ("" for none) and what was said back."""
+
+    channel: ClassVar[str] = "said"
+
+    text: str = ""
+    by: str = ""
+    intent: str = ""
+    reply: str = ""
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -202,6 +233,8 @@ KINDS: Mapping[str, type[Entry]] = {
         Query,
         ModelAnswer,
         AskedQuestion,
+        FactTold,
+        SomethingSaid,
         ReplyGiven,
         Motion,
         VerdictGiven,

@@ -92,6 +92,13 @@ def question_picture(picture: Image.Image, mark: tuple[int, int, int, int] | Non
     return both
 
 
+def choice_picture(picture: Image.Image, marks: Sequence[tuple[int, int, int, int]]) -> Image.Image:
+    """The whole picture with the things that a question is to tell apart, numbered as its options are."""
+    return annotate(
+        picture, [Mark(box, str(number), PALETTE[number % len(PALETTE)]) for number, box in enumerate(marks, 1)]
+    )
+
+
 def close_up(picture: Image.Image, mark: tuple[int, int, int, int], side_px: int) -> Image.Image:
     """The mark and little around it, as a square `side_px` wide."""
     square = _square_around(mark, picture.size, least=48, share=1.25)

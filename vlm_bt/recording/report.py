@@ -238,9 +238,11 @@ def _question_drawn(story: Story, question: AskedQuestion, number: int, out: Pat
     if kept is None:
         return None
     mark = question.mark
-    picture = pictures.question_picture(
-        pictures.from_jpeg(kept.jpeg), (mark[0], mark[1], mark[2], mark[3]) if len(mark) == 4 else None
-    )
+    whole = pictures.from_jpeg(kept.jpeg)
+    if question.marks:
+        picture = pictures.choice_picture(whole, [(one[0], one[1], one[2], one[3]) for one in question.marks])
+    else:
+        picture = pictures.question_picture(whole, (mark[0], mark[1], mark[2], mark[3]) if len(mark) == 4 else None)
     width = round(picture.width * QUESTION_PX / picture.height)
     picture = picture.resize((width, QUESTION_PX), Image.Resampling.LANCZOS)
     return _drawn(picture, out, f"question-{number}", f"What question {number} is about")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from vlm_bt.conversation.talk import Conversation
 from vlm_bt.devices.people import Channel
 from vlm_bt.executive import Executive, Subscriber
 from vlm_bt.ledger import Ledger, VerifiedArm
@@ -64,6 +65,7 @@ class Running(Protocol):
 
     executive: Executive
     arm: VerifiedArm
+    conversation: Conversation
     ledger: Ledger
     clock: Any
     recorder: Any

@@ -15,9 +15,11 @@ from vlm_bt_interfaces.msg import Finding as FindingMessage
 from vlm_bt_interfaces.msg import MissionInfo, NamedValue
 from vlm_bt_interfaces.srv import CheckTree, ListMissions, Tell
 
+from vlm_bt.conversation.examples import MAY_BE_SAID
+from vlm_bt.conversation.intents import understand
+from vlm_bt.conversation.talk import AT_ONCE
 from vlm_bt.errors import VlmBtError
 from vlm_bt.ros.announcing import progress_message
-from vlm_bt.ros.intents import MAY_BE_SAID, intent_of
 from vlm_bt.ros.messages import outcome_message, values_of
 from vlm_bt.ros.people import QuestionDesk
 from vlm_bt.ros.request import Catalogue, Request
@@ -26,9 +28,12 @@ from vlm_bt.tree.findings import Finding
 from vlm_bt.types import Outcome
 
 if TYPE_CHECKING:
+    from vlm_bt.conversation.talk import Conversation
     from vlm_bt.ros.mission_node import MissionNode
 
 FEEDBACK_EVERY_S = 0.1
+ANSWERED_WITHIN_S = 3.0
+"""Real time that whoever says something waits for the answer."""
 LONGEST_SAID = 60
 
 
@@ -144,14 +149,29 @@ class MissionServices:
         return response
 
     def _tell(self, request: Any, response: Any) -> Any:
-        intent = intent_of(request.text)
-        if intent is None:
-            response.options = list(MAY_BE_SAID)
-            response.reply = "I did not understand that. You may say: " + ", ".join(MAY_BE_SAID)
-            return response
-        response.understood, response.intent = True, intent
-        response.reply = self._status() if intent == "status" else self._do(intent, request.by)[1]
+        heard = understand(request.text)
+        run = self._node.current
+        if heard.intent in AT_ONCE and heard.sure:
+            response.understood, response.intent = True, heard.intent
+            response.reply = self._do(heard.intent, request.by)[1]
+        elif run is not None and run.mission is not None:
+            self._converse(run.mission.conversation, request, response)
+        elif heard.intent is not None:
+            response.understood, response.intent, response.reply = True, heard.intent, self._status()
+        else:
+            response.options = list(heard.options or MAY_BE_SAID.values())
+            response.reply = "I did not understand that. You may say: " + ", ".join(response.options)
         return response
+
+    def _converse(self, conversation: Conversation, request: Any, response: Any) -> None:
+        """The mission answers between two ticks; one that is busy loading or thinking answers into its record."""
+        try:
+            said = conversation.say(request.text, request.by).result(ANSWERED_WITHIN_S)
+        except TimeoutError:
+            response.reply = "I have heard it; the mission is busy and answers in its record"
+            return
+        response.understood, response.intent = bool(said.intent), said.intent
+        response.reply, response.options = said.text, list(said.options)
 
     def _act(self, intent: str, response: Any) -> Any:
         response.success, response.message = self._do(intent, "")
