@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import mujoco
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
@@ -16,6 +15,7 @@ from vlm_bt.ros import pictures
 from vlm_bt.ros_settings import ExtrinsicsSettings, RosCameraSettings
 from vlm_bt.simulation.cameras import MISSION_CAMERAS, Renderer, believed_pose, intrinsics_of
 from vlm_bt.simulation.noise import noisy_colour, noisy_depth
+from vlm_bt.simulation.still import Still
 from vlm_bt.simulation.world import World
 from vlm_bt.types import Pose
 
@@ -78,8 +78,8 @@ class SimCameras:
         }
         self._due_s = dict.fromkeys(self._publishers, 0.0)
         self._lock = threading.Lock()
-        self._left = mujoco.MjData(world.model)
-        self._seen = mujoco.MjData(world.model)
+        self._left = Still(world.model)
+        self._seen = Still(world.model)
         self._left_at: tuple[int, Any] | None = None
         self._steps = 0
         self._stopped = threading.Event()
@@ -100,7 +100,7 @@ class SimCameras:
         if not any(self._listened(name) for name in self._publishers):
             return
         with self._lock:
-            mujoco.mj_copyData(self._left, self._world.model, self._world.data)
+            self._left.take(self._world.data)
             self._left_at = (self._steps, self._stamp())
         if not self._thread.is_alive() and not self._stopped.is_set():
             self._thread.start()
@@ -125,7 +125,7 @@ class SimCameras:
             left_at, self._left_at = self._left_at if due else None, None if due else self._left_at
             if left_at is None:
                 return False
-            mujoco.mj_copyData(self._seen, self._world.model, self._left)
+            self._seen.take(self._left.data)
         name = min(due, key=lambda camera: self._due_s[camera])
         self._shoot(renderer, name, *left_at)
         took_s = time.monotonic() - now_s
@@ -139,7 +139,7 @@ class SimCameras:
 
     def _shoot(self, renderer: Renderer, camera: str, step: int, stamp: Any) -> None:
         head = pictures.header(stamp, f"{camera}_optical")
-        rgb, depth_m = renderer.render(self._seen, camera)
+        rgb, depth_m = renderer.render(self._seen.data, camera)
         if self._noise:
             key = (self._world.seed, camera, step)
             rgb, depth_m = noisy_colour(rgb, key), noisy_depth(depth_m, key)
