@@ -135,11 +135,13 @@ def calibrate(
     progress: Progress = lambda done, of: None,
     scenes: Scenes | None = None,
     origin: dict[str, object] | None = None,
+    refuse: bool = True,
 ) -> Calibrated:
     """Ask, fit, measure on held-out halves, and write the file.
 
     Args:
         scenes: The cases of a scene by its number; those of the simulation if not given, with `origin` for `Data`.
+        refuse: Whether a calibration that can never be sure is an error; else it is written all the same.
 
     Raises:
         ConfigError: There are too few examples for the error rate, or nothing is answered; the text says what to do.
@@ -163,7 +165,7 @@ def calibrate(
     served = [
         skill for skill in skills.values() if any(c.thresholds.at(plan.error_rate) <= 1 for c in skill.classes.values())
     ]
-    if not served:
+    if refuse and not served:
         raise ConfigError(
             f"nothing could be sure at an error rate of {plan.error_rate:g}:\n  " + "\n  ".join(notes or ["no example"])
         )

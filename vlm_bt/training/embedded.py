@@ -5,7 +5,6 @@ Each stage keeps what it has made, so that another run with the same folder goes
 
 from __future__ import annotations
 
-import datetime
 import json
 import shutil
 import time
@@ -20,18 +19,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vlm_bt.training import evaluate
+from vlm_bt.training.benches import make_shards
 from vlm_bt.training.board import Board
-from vlm_bt.training.calibration_fit import fit
+from vlm_bt.training.calibrate import Plan as CalibrationPlan
+from vlm_bt.training.calibrate import calibrate
 from vlm_bt.training.clip import Recipe, Trainee, train
 from vlm_bt.training.crops import NO_KIND, Crops
-from vlm_bt.training.data import FIRST_TRAINING_SEED, gather, make_shards, read
+from vlm_bt.training.data import FIRST_TRAINING_SEED, gather, read
 from vlm_bt.training.head import HeadPlan, scenes_kept_back, train_head
 from vlm_bt.training.model_card import write_card
 from vlm_bt.training.precision import Device, Precision
 from vlm_bt.vision.calibration import KIND_SKILL, Calibration
-from vlm_bt.vision.calibration_file import CalibrationFile, CameraId, ModelId, file_name
+from vlm_bt.vision.calibration_file import file_name
 from vlm_bt.vision.vocabulary import KINDS
 from vlm_bt.vision.weights import SHIPPED, write_manifest
+from vlm_bt.vision_settings import EmbeddedModel
 
 NEUTRAL_MIX = {"head": 1.0, "text": 0.0, "other": 0.0, "far": 0.0}
 
@@ -50,7 +52,7 @@ class Plan:
     scenes: int = 180
     poses: int = 6
     seed: int = 0
-    calibration_scenes: int = 120
+    calibration_scenes: int = 360
     evaluation_scenes: int = 60
     processes: int = 2
     device: Device = "auto"
@@ -131,21 +133,16 @@ def measure(plan: Plan, directory: Path, calibration: Path, work: Path, say: Cal
     """Calibrate and evaluate a model on mission benches; writes the calibration file."""
     from vlm_bt.vision.backends.embedded import EmbeddedClip
 
-    first, last = evaluate.CALIBRATION_SEED, evaluate.CALIBRATION_SEED + plan.calibration_scenes - 1
-    known = evaluate.make_candidates(work / "calibration", first, plan.calibration_scenes, False, say, plan.processes)
     held_out = evaluate.make_candidates(
         work / "evaluation", evaluate.EVALUATION_SEED, plan.evaluation_scenes, True, say, plan.processes
     )
     model = EmbeddedClip(directory, threads=2)
-    judged = evaluate.judge(model, known)
-    made = {"scenes": [first, last], "candidates": len(judged.source)}
-    skill = fit(KIND_SKILL, evaluate.examples_of(judged), {"seeds": (first, last)}, datetime.date.today())
-    camera = CameraId(name="overhead", width=1280, height=720)
-    stored = CalibrationFile(
-        model=ModelId(name=SHIPPED, revision=model.revision), camera=camera, skills={KIND_SKILL: skill}
-    )
-    stored.write(calibration)
-    report = evaluate.report(Calibration.of(stored), evaluate.judge(model, held_out))
+    settings = EmbeddedModel(weights=directory, threads=2)  # type: ignore[call-arg]
+    wanted = CalibrationPlan(SHIPPED, settings, calibration, work / "calibrate", scenes=plan.calibration_scenes)
+    found = calibrate(wanted, say, refuse=False)
+    kinds = found.stored.skills[KIND_SKILL].data
+    made = {"scenes": list(kinds.seeds or ()), "candidates": kinds.examples, "skills": [asdict(r) for r in found.rows]}
+    report = evaluate.report(Calibration.of(found.stored), evaluate.judge(model, held_out))
     return {"revision": model.revision, "calibration": made, "evaluation": report}
 
 

@@ -14,21 +14,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vlm_bt.questions import WHAT_IS_IT
 from vlm_bt.simulation.odd_tools import odd_tool
 from vlm_bt.simulation.outlines import ToolModel
 from vlm_bt.simulation.scenario import Scenario, outline_at
 from vlm_bt.simulation.tools import HELD_OUT, make_tool
-from vlm_bt.training.calibration_fit import Example
 from vlm_bt.training.data import ODD, LabelledCrop, Posing, containers_outlines, free_place, read, run_jobs, save
 from vlm_bt.training.odd_tools import composite_tool
-from vlm_bt.vision.calibration import KIND_SKILL, Calibration
+from vlm_bt.vision.calibration import Calibration
 from vlm_bt.vision.vocabulary import KINDS, OTHER
 
 if TYPE_CHECKING:
     from vlm_bt.vision.backends.embedded import EmbeddedClip
 
-CALIBRATION_SEED, EVALUATION_SEED = 5000, 6000
+EVALUATION_SEED = 6000
 FIRST_FREE_SEED = 5000
 EXTRA_KINDS = ("tape measure", "hammer", "adjustable wrench", "needle-nose pliers", "pliers")
 ODD_EXTRA, HELD_OUT_EXTRA = 7, 3
@@ -136,16 +134,6 @@ def judge(model: EmbeddedClip, paths: Sequence[Path]) -> Judged:
         variants.append(variant)
         scenes += [number] * len(labels)
     return Judged(np.concatenate(rows), np.array(sources), np.concatenate(variants), np.array(scenes))
-
-
-def examples_of(judged: Judged) -> list[Example]:
-    """As examples of the skill that names things."""
-    return [
-        Example(KIND_SKILL, int(scene), int(variant), WHAT_IS_IT, truth, KINDS, tuple(float(p) for p in row))
-        for row, truth, variant, scene in zip(
-            judged.probabilities, judged.truth, judged.variant, judged.scene, strict=True
-        )
-    ]
 
 
 def sets(calibration: Calibration, judged: Judged, error_rate: float) -> list[tuple[str, ...]]:
