@@ -90,3 +90,15 @@ def test_every_intent_is_shown_by_words_that_select_it(shown):
 )
 def test_a_name_that_a_person_gives_is_plain_words(nasty):
     assert not set(understand(nasty).label) & set("{}<>$()/.\\'\"`;")
+
+
+LATER = yaml.safe_load((Path(__file__).parent / "heldout_sentences_later.yaml").read_text(encoding="utf-8"))
+
+
+def test_nine_of_ten_sentences_that_were_written_after_the_grammar_are_understood():
+    asked = [(intent, said) for intent in INTENTS for said in LATER[intent]]
+    missed = [(intent, said) for intent, said in asked if understand(said, NAMES).intent != intent]
+    assert len(missed) <= len(asked) // 10, missed
+    assert [said for said in LATER["nothing"] if understand(said, NAMES).intent is not None] == []
+    stops = {said for sentences in LATER.values() for said in sentences if is_stop(said)}
+    assert stops == set(LATER["stop"])

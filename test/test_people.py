@@ -1,8 +1,12 @@
 import io
+from concurrent.futures import Future
+from dataclasses import replace
 
 import pytest
 from fakes import CrankClock, ListRecorder
 
+from vlm_bt.conversation.intents import understand
+from vlm_bt.conversation.talk import Response
 from vlm_bt.devices.people import ScriptedHuman, SilentHuman, TerminalHuman, choose, load_script
 from vlm_bt.errors import ConfigError
 from vlm_bt.types import Question
@@ -83,3 +87,56 @@ def test_a_broken_script_is_a_clear_error(tmp_path):
         load_script(script)
     with pytest.raises(ConfigError, match="cannot be read"):
         load_script(tmp_path / "none.yaml")
+
+
+class Listening:
+    """Keeps what is said; understands as a mission does."""
+
+    def __init__(self):
+        self.said = []
+
+    def say(self, text, by=""):
+        self.said.append(text.strip())
+        answer = Future()
+        answer.set_result(Response("status", f"heard {text.strip()}"))
+        return answer
+
+    def hear(self, text):
+        return understand(text)
+
+
+def typed(question, *lines):
+    """What became of lines that were typed while a question is open: (answer, what was volunteered, what was shown)."""
+    clock, sink = CrankClock(), io.StringIO()
+    human = TerminalHuman(clock, ListRecorder(), lambda question: None, io.StringIO(), sink)
+    human.listener = Listening()
+    ticket = human.ask(question)
+    for line in lines:
+        human._take(line, clock.now_s)
+    return (ticket.value.text if ticket.outcome else None), human.listener.said, sink.getvalue()
+
+
+def test_a_typed_line_answers_the_open_question_or_is_something_said_of_its_own_accord():
+    assert typed(ASKED, "how many hammers are there?", "2")[:2] == ("hammer", ["how many hammers are there?"])
+    free = replace(ASKED, free_text=True)
+    assert typed(free, "where is the hammer?", "Allen wrench")[:2] == ("Allen wrench", ["where is the hammer?"])
+    assert "= heard status" in typed(ASKED, "status")[2]
+
+
+def test_a_typed_stop_does_not_wait_for_a_tick_nor_for_the_open_question():
+    human = TerminalHuman(CrankClock(), ListRecorder(), lambda question: None, io.StringIO(), io.StringIO())
+    human.listener = Listening()
+    human.ask(replace(ASKED, options=("stop", "go on"), default="go on"))
+    human._listen(io.StringIO("Stop!\n"))
+    assert human.listener.said == ["Stop!"]
+
+
+def test_a_scripted_supervisor_says_things_of_their_own_accord_at_their_time():
+    clock = CrankClock()
+    says = [{"at_s": 2.0, "text": "stop"}, {"at_s": 1.0, "text": "status"}]
+    human = ScriptedHuman(clock, ListRecorder(), {"says": says}, lambda place: "")
+    human.listener = Listening()
+    run(human, clock, 1.5)
+    assert human.listener.said == ["status"]
+    run(human, clock, 1.0)
+    assert human.listener.said == ["status", "stop"]
