@@ -15,8 +15,9 @@ import torch
 from vlm_bt.errors import ConfigError, ModelError
 from vlm_bt.simulation.odd_tools import resembles_held_out
 from vlm_bt.simulation.tools import HELD_OUT
-from vlm_bt.training import data, evaluate
+from vlm_bt.training import benches, data, evaluate
 from vlm_bt.training.captions import ABSENT, CATEGORIES, SYNONYMS, Caption, Captions, matches
+from vlm_bt.training.casting import LABEL_WORDS
 from vlm_bt.training.data import FRAGMENT, SEVERAL
 from vlm_bt.training.held_out import HELD_OUT_PAIRS
 from vlm_bt.training.odd_tools import composite_tool
@@ -37,7 +38,7 @@ def test_no_sentence_ever_names_what_is_held_out() -> None:
 
 def test_no_training_bench_carries_what_is_held_out() -> None:
     for seed in range(12):
-        things = data.training_things(np.random.default_rng(seed))
+        things = benches.training_things(np.random.default_rng(seed))
         assert not {source for _, _, source in things} & set(HELD_OUT)
         assert {source for _, _, source in things} == {*KINDS, data.ODD}
         for _, tool, source in things:
@@ -46,7 +47,7 @@ def test_no_training_bench_carries_what_is_held_out() -> None:
 
 
 def test_every_colour_of_a_held_out_pair_is_shown_on_something_else() -> None:
-    things = [thing for seed in range(12) for thing in data.training_things(np.random.default_rng(seed))]
+    things = [thing for seed in range(12) for thing in benches.training_things(np.random.default_rng(seed))]
     assert {colour for colour, _ in HELD_OUT_PAIRS} <= {tool.colour for _, tool, _ in things}
 
 
@@ -152,7 +153,7 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("shards")
     paths = [folder / "shard-100000.npz", folder / "again.npz"]
     for path in paths:
-        data.write_shard(path, 100000, poses=1, shown=10)
+        benches.write_shard(path, 100000, poses=1, shown=10)
     return paths
 
 
@@ -283,3 +284,16 @@ def test_a_model_of_a_few_steps_is_exported_and_loads(shards: list[Path], tmp_pa
     assert (tmp_path / "out" / "open_clip_model.safetensors").stat().st_size < 10_000_000
     config = json.loads((tmp_path / "out" / "open_clip_config.json").read_text())
     assert config["model_cfg"]["text_cfg"]["hf_tokenizer_name"] == "local"
+
+
+def test_some_things_of_a_training_bench_carry_a_label_whose_words_may_be_true_or_not() -> None:
+    rng = np.random.default_rng(3)
+    fits, shares = set(), []
+    for _ in range(12):
+        things = benches.training_things(rng)
+        labels = benches.labels_for(things, rng)
+        shares.append(len(labels) / len(things))
+        sources = {name: source for name, _, source in things}
+        fits |= {label.text.lower() in map(str.lower, LABEL_WORDS.get(sources[n], ())) for n, label in labels.items()}
+    assert 0.1 < np.mean(shares) < 0.3
+    assert fits == {True, False}

@@ -12,7 +12,8 @@ import pytest
 
 from vlm_bt.errors import ModelError
 from vlm_bt.simulation.tools import HELD_OUT
-from vlm_bt.training.data import read, write_shard
+from vlm_bt.training.benches import write_shard
+from vlm_bt.training.data import read
 from vlm_bt.training.evaluate import mission_candidates
 from vlm_bt.vision.backends.embedded_clip import EmbeddedClip, _listed
 from vlm_bt.vision.calibration import KIND_SKILL, Calibration, Calibrations, calibration_folder

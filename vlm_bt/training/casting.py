@@ -34,8 +34,8 @@ _SPARE = 8
 _TRIES = 400
 
 
-_LABELLED_SHARE = 0.6
-_SMALLEST_LABELLED_M = 0.065
+_LABELLED_SHARE = 0.7
+SMALLEST_LABELLED_M = 0.065
 
 LABEL_WORDS: dict[str, tuple[str, ...]] = {
     "adjustable wrench": ("wrench", "adjustable wrench", "spanner"),
@@ -90,15 +90,17 @@ def _prop(name: str, kind: str, order: Order, rng: np.random.Generator) -> Prop:
 
 def _labelled(name: str, kind: str, tool: ToolModel, order: Order, rng: np.random.Generator) -> Prop:
     """The thing, with a label where the order has labels and the thing is large enough."""
-    if order.labels == "none" or tool.length_m < _SMALLEST_LABELLED_M or rng.random() >= _LABELLED_SHARE:
+    if order.labels == "none" or tool.length_m < SMALLEST_LABELLED_M or rng.random() >= _LABELLED_SHARE:
         return Prop(name, kind, tool)
     if order.labels == "lying":
         own = LABEL_WORDS.get(kind, ())
         words = [word for other in KINDS for word in LABEL_WORDS[other] if not set(LABEL_WORDS[other]) & set(own)]
     else:
         words = list(LABEL_WORDS.get(kind, (f"part {int(rng.integers(10, 100))}",)))
-    text = words[int(rng.integers(len(words)))]
-    return Prop(name, kind, tool, label_for(tool, text.upper() if rng.random() < 0.6 else text, rng))
+    loud = rng.random() < 0.6
+    return Prop(
+        name, kind, tool, label_for(tool, [word.upper() if loud else word for word in dict.fromkeys(words)], rng)
+    )
 
 
 def _tool(kind: str, order: Order, rng: np.random.Generator) -> ToolModel:

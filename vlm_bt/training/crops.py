@@ -16,6 +16,8 @@ SIZE = 96
 MEAN, SPREAD = 0.5, 0.25
 NO_KIND = len(KINDS)
 LUMA = (0.299, 0.587, 0.114)
+HARSH_SHARE, HARSH_LIGHT = 0.15, (0.3, 1.6)
+"""So many crops are shown in a light far from the usual: so many times as bright."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,8 @@ def augmented(pixels: Tensor, rng: np.random.Generator) -> Tensor:
         image = image.rot90(1, (2, 3))
     noise = torch.from_numpy(rng.random((count, 5), np.float32)).view(count, 5, 1, 1)
     image = image * (0.8 + 0.4 * noise[:, :1]) * (0.94 + 0.12 * noise[:, 1:4]) + 0.16 * (noise[:, 4:] - 0.5)
+    harsh = torch.from_numpy(np.where(rng.random(count) < HARSH_SHARE, rng.uniform(*HARSH_LIGHT, count), 1.0)).float()
+    image = (image * harsh.view(count, 1, 1, 1)).clamp(-0.2, 1.2)
     image = functional.pad(image, (4, 4, 4, 4), mode="replicate")
     across, down = (int(shift) for shift in rng.integers(0, 9, 2))
     image = image[:, :, down : down + SIZE, across : across + SIZE]
@@ -133,6 +137,10 @@ def augmented(pixels: Tensor, rng: np.random.Generator) -> Tensor:
         some = count // 2
         soft = functional.avg_pool2d(image[:some], 3, 1, 1, count_include_pad=False)
         image = torch.cat([0.4 * image[:some] + 0.6 * soft, image[some:]])
+    if rng.random() < 0.2:
+        some = count // 8
+        soft = functional.avg_pool2d(image[-some:], 5, 1, 2, count_include_pad=False) if some else image[:0]
+        image = torch.cat([image[: count - some], soft])
     for row in rng.choice(count, count // 8, replace=False):
         high, wide = (int(side) for side in rng.integers(6, 20, 2))
         top, left = int(rng.integers(SIZE - high)), int(rng.integers(SIZE - wide))

@@ -22,12 +22,8 @@ from shapely import affinity
 from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
-from vlm_bt.simulation.odd_tools import odd_tool
 from vlm_bt.simulation.outlines import ToolModel
 from vlm_bt.simulation.scenario import ZONES, Scenario
-from vlm_bt.simulation.tools import HELD_OUT, make_tool
-from vlm_bt.training.held_out import is_pair_held_out
-from vlm_bt.training.odd_tools import composite_tool
 from vlm_bt.types import Frame
 from vlm_bt.vision.vocabulary import KINDS
 
@@ -45,21 +41,6 @@ TURNED = 2
 
 _CONTAINERS = tuple(zone for zone in ZONES if zone.container)
 _AREA_X, _AREA_Y = (0.05, 0.73), (-0.63, 0.63)
-_MIX: dict[str, int] = {
-    "adjustable wrench": 2,
-    "combination wrench": 2,
-    "Phillips screwdriver": 3,
-    "flat screwdriver": 3,
-    "pliers": 2,
-    "needle-nose pliers": 2,
-    "tape measure": 2,
-    "screw": 4,
-    "hammer": 2,
-}
-_ODD_THINGS = 16
-_SHOWN = 25
-
-assert not set(_MIX) & set(HELD_OUT), "a held-out kind would be rendered in training"
 
 
 @dataclass(frozen=True)
@@ -295,42 +276,6 @@ def _corners(x: tuple[float, float], y: tuple[float, float]) -> list[tuple[float
     return [(x[i], y[j]) for i, j in ((0, 0), (1, 0), (1, 1), (0, 1))]
 
 
-def training_things(rng: np.random.Generator) -> list[tuple[str, ToolModel, str]]:
-    """What lies on one training bench: every kind that may be named, in no held-out colour, and odd things."""
-    things: list[tuple[str, ToolModel, str]] = []
-    for kind, count in _MIX.items():
-        for _ in range(count):
-            things.append((f"thing_{len(things)}", _shown_tool(kind, rng), kind))
-    for _ in range(_ODD_THINGS):
-        seed = int(rng.integers(1 << 30))
-        tool = composite_tool(seed) if rng.random() < 0.65 else odd_tool(np.random.default_rng(seed))
-        things.append((f"thing_{len(things)}", tool, ODD))
-    return things
-
-
-def _shown_tool(kind: str, rng: np.random.Generator) -> ToolModel:
-    """A tool whose pair of colour and kind is not held out."""
-    while True:
-        tool = make_tool(kind, int(rng.integers(1 << 30)), float(rng.uniform()))
-        if not is_pair_held_out(tool.colour, kind):
-            return tool
-
-
-def write_shard(path: Path, seed: int, poses: int, shown: int = _SHOWN) -> int:
-    """Make one training scene's crops; the same for the same seed. Returns how many."""
-    rng = np.random.default_rng([seed, 11])
-    posing = Posing(training_things(rng), seed)
-    crops: list[LabelledCrop] = []
-    try:
-        for pose in range(poses):
-            posing.lay_out(rng, shown)
-            crops += posing.crops(VARIANTS if pose % 2 else (*VARIANTS, TURNED))
-    finally:
-        posing.close()
-    save(path, crops)
-    return len(crops)
-
-
 def save(path: Path, crops: Sequence[LabelledCrop]) -> None:
     """One npz of crops with their labels."""
     labels = [{"source": c.label.source, "colour": c.label.colour, "parts": list(c.label.parts)} for c in crops]
@@ -351,17 +296,6 @@ def read(path: Path) -> tuple[NDArray[np.uint8], list[Label], NDArray[np.int8]]:
         return stored["pixels"], labels, stored["variant"]
 
 
-def make_shards(
-    directory: Path, scenes: int, poses: int, first_seed: int, say: Callable[[str], None], processes: int = 2
-) -> list[Path]:
-    """Make the shards that are not there yet."""
-    directory.mkdir(parents=True, exist_ok=True)
-    paths = [directory / f"shard-{first_seed + i}.npz" for i in range(scenes)]
-    missing = [(path, first_seed + i, poses) for i, path in enumerate(paths) if not path.is_file()]
-    run_jobs(_shard, missing, say, processes)
-    return paths
-
-
 def run_jobs(work: Callable[[Any], int], jobs: Sequence[Any], say: Callable[[str], None], processes: int = 2) -> None:
     """Do jobs that draw, and say how far it is."""
     for done, count in enumerate(results(work, jobs, processes), start=1):
@@ -377,10 +311,6 @@ def results(work: Callable[[Any], int], jobs: Sequence[Any], processes: int) -> 
     context = multiprocessing.get_context("spawn")
     with context.Pool(min(processes, len(jobs)), initializer=_one_thread) as pool:
         yield from pool.imap_unordered(work, jobs)
-
-
-def _shard(job: tuple[Path, int, int]) -> int:
-    return write_shard(*job)
 
 
 def _one_thread() -> None:

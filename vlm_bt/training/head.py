@@ -15,10 +15,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from vlm_bt.training.benches import make_shards
 from vlm_bt.training.board import Board
 from vlm_bt.training.clip import decisive
 from vlm_bt.training.course import Course, Pace, decayed
-from vlm_bt.training.data import FIRST_TRAINING_SEED, Label, make_shards, read
+from vlm_bt.training.data import FIRST_TRAINING_SEED, Label, read
 from vlm_bt.training.head_batches import Batches, Claims, loss_of
 from vlm_bt.training.precision import Device, Precision, arithmetic
 from vlm_bt.training.questions import Questions
