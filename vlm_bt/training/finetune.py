@@ -10,7 +10,7 @@ import json
 import random
 import shutil
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -119,14 +119,14 @@ def finetune(
         board=Board(out / "work" / "tensorboard", say),
         validate=tested.right,
     )
-    show = _augmentation(loaded)
+    show, kept = _augmentation(loaded), {item: _small(item, 2 * max(loaded.size)) for item in learnt.items}
     for step in course.steps():
         rng = np.random.default_rng([plan.seed, 41, step])
         # The augmentations are torchvision's, which draw from these two.
         torch.manual_seed(int(rng.integers(1 << 62)))
         random.seed(int(rng.integers(1 << 62)))
         chosen = [learnt.items[i] for i in rng.permutation(len(learnt))[: plan.batch]]
-        course.learn(*_loss(model, loaded, chosen, labels, show, rng, done_in))
+        course.learn(*_loss(model, loaded, chosen, kept, labels, show, rng, done_in))
     model = course.finished().cpu()  # type: ignore[assignment]
     figures = {
         "before": before,
@@ -217,10 +217,18 @@ def shown(item: LabelledPicture, margin: float = 0.08) -> Image.Image:
     return ImageOps.pad(Image.fromarray(pixels), (max(pixels.shape[:2]),) * 2, color=(FILL,) * 3)
 
 
+def _small(item: LabelledPicture, side: int) -> Image.Image:
+    """Read once and kept in memory: with more margin, because what is shown is cut out of it."""
+    picture = shown(item, margin=0.2)
+    picture.thumbnail((side, side))
+    return picture
+
+
 def _loss(
     model: Tuned,
     loaded: LoadedClip,
     chosen: Sequence[LabelledPicture],
+    kept: Mapping[LabelledPicture, Image.Image],
     labels: Sequence[str],
     show: Callable[[Image.Image], Tensor],
     rng: np.random.Generator,
@@ -229,7 +237,7 @@ def _loss(
     """How far the pictures are from their own labels, among all of them or, of many, those in the batch."""
     varied = []
     for item in chosen:
-        picture = shown(item, margin=float(rng.uniform(0.0, 0.2)))
+        picture = kept[item]
         # A thing on a bench lies any way round.
         turned = picture.rotate(90 * int(rng.integers(4)), expand=True)
         varied.append(show(turned))
