@@ -80,6 +80,6 @@ def boxes_of_containers(record: Record) -> dict[str, tuple[int, int, int, int]]:
 
 
 def _segmented(record: Record) -> list[Json]:
-    """What depth located, look by look."""
-    answers = (one for one in record.of(entries.ModelAnswer) if one.kind == "Segment")
-    return [one.data["result"] for one in answers if isinstance(one.data.get("result"), Mapping)]
+    """What depth located, look by look; a look that failed located nothing."""
+    results = (one.data.get("result") for one in record.of(entries.ModelAnswer) if one.kind == "Segment")
+    return [result for result in results if isinstance(result, Mapping) and "frame_id" in result]
