@@ -87,7 +87,9 @@ def labels_for(things: Sequence[tuple[str, ToolModel, str]], rng: np.random.Gene
     for name, tool, _ in things:
         if tool.length_m >= SMALLEST_LABELLED_M and rng.random() < _LABELLED_SHARE:
             text = words[int(rng.integers(len(words)))]
-            labels[name] = label_for(tool, text.upper() if rng.random() < 0.5 else text, rng)
+            label = label_for(tool, text.upper() if rng.random() < 0.5 else text, rng)
+            if label is not None:
+                labels[name] = label
     return labels
 
 

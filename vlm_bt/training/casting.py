@@ -53,7 +53,7 @@ LABEL_WORDS: dict[str, tuple[str, ...]] = {
 """What an honest label says of each kind. Those of the kinds held out of training are printed on these kinds only."""
 
 
-STANDING = ("Phillips screwdriver", "flat screwdriver", "hammer", "tape measure")
+STANDING = ("Phillips screwdriver", "flat screwdriver", "tape measure")
 """Kinds that stay where they are stood on end."""
 
 
@@ -98,9 +98,11 @@ def _labelled(name: str, kind: str, tool: ToolModel, order: Order, rng: np.rando
     else:
         words = list(LABEL_WORDS.get(kind, (f"part {int(rng.integers(10, 100))}",)))
     loud = rng.random() < 0.6
-    return Prop(
-        name, kind, tool, label_for(tool, [word.upper() if loud else word for word in dict.fromkeys(words)], rng)
-    )
+    for index in rng.permutation(len(words)).tolist():
+        label = label_for(tool, words[index].upper() if loud else words[index], rng)
+        if label is not None:
+            return Prop(name, kind, tool, label)
+    return Prop(name, kind, tool)
 
 
 def _tool(kind: str, order: Order, rng: np.random.Generator) -> ToolModel:

@@ -14,15 +14,19 @@ from PIL import Image, ImageDraw, ImageFont
 
 from vlm_bt.simulation.outlines import ToolModel
 from vlm_bt.simulation.scene import ITEM_GROUP
-from vlm_bt.training.lying import middle_of
+from vlm_bt.training.lying import left_end
 
 Picture = NDArray[np.uint8]
 Colour = tuple[int, int, int]
 
 PIXELS_PER_M = 4000
-CAPITAL_M = 0.011
-"""Height of the letters on labels: nine pixels of the overhead camera."""
+CAPITALS_M = (0.0105, 0.009, 0.0075)
+"""Heights of the letters on labels, largest first: nine to six pixels of the overhead camera."""
+COVERED = 0.55
+"""Share of a thing's length that a label may cover."""
 
+_LEAST_ROOM_M = 0.032
+_NOTE_CAPITAL_M, _SIGN_CAPITAL_M = 0.0125, 0.022
 _SHEET_M = 0.0004
 _LABELS: tuple[tuple[Colour, Colour], ...] = (
     ((250, 250, 246), (15, 15, 15)),
@@ -48,25 +52,36 @@ class Label:
     at: tuple[float, float, float]
 
 
-def label_for(tool: ToolModel, text: str, rng: np.random.Generator) -> Label:
-    """A label that lies on a thing, along it, in letters as large as the thing's length allows."""
-    lines = _wrapped(text, 0.95 * tool.length_m / (0.75 * CAPITAL_M))
+def label_for(tool: ToolModel, text: str, rng: np.random.Generator) -> Label | None:
+    """A label along the handle's end of a thing (its left one), so that most of the thing can still be seen.
+
+    Returns:
+        None where the text does not fit in letters that the overhead camera can read.
+    """
     paper, ink = _LABELS[int(rng.integers(len(_LABELS)))]
-    picture = _text(lines, CAPITAL_M, paper, ink)
-    size = (picture.shape[1] / PIXELS_PER_M, picture.shape[0] / PIXELS_PER_M)
-    room = max(0.0, (tool.length_m - size[0]) / 2)
-    x = middle_of(tool)[0] + float(rng.uniform(-room, room))
+    shift = float(rng.uniform(0.0, 0.4))
+    for capital in CAPITALS_M:
+        picture = _text([text], capital, paper, ink)
+        long, wide = picture.shape[1] / PIXELS_PER_M, picture.shape[0] / PIXELS_PER_M
+        if long <= max(COVERED * tool.length_m, _LEAST_ROOM_M):
+            x = left_end(tool) + long / 2 + shift * max(0.0, tool.length_m - long)
+            return Label(text, picture, (long, wide), _on_top(tool, x, long))
+    return None
+
+
+def _on_top(tool: ToolModel, x: float, long_m: float) -> tuple[float, float, float]:
+    """Where a label of this length rests on the thing when its middle lies at x, in the thing's frame."""
     vertices = np.concatenate([visual.vertices for visual in tool.visuals])
-    under = vertices[np.abs(vertices[:, 0] - x) <= size[0] / 2]
-    top = float((under if len(under) else vertices)[:, 2].max())
-    return Label(text, picture, size, (x, middle_of(tool)[1], top))
+    under = vertices[np.abs(vertices[:, 0] - x) <= long_m / 2]
+    under = under if len(under) else vertices
+    return x, float((under[:, 1].min() + under[:, 1].max()) / 2), float(under[:, 2].max())
 
 
 def note_picture(text: str, rng: np.random.Generator) -> Picture:
     """A sheet of paper with a few words on it, by hand or by machine."""
     paper = _PAPERS[int(rng.integers(len(_PAPERS)))]
     ink = ((20, 20, 25), (20, 30, 140), (170, 20, 20))[int(rng.integers(3))]
-    return _text(_wrapped(text.upper(), 12), 1.15 * CAPITAL_M, paper, ink, margin_m=0.012)
+    return _text(_wrapped(text.upper(), 12), _NOTE_CAPITAL_M, paper, ink, margin_m=0.012)
 
 
 def sign_picture(rng: np.random.Generator, size_m: tuple[float, float]) -> Picture:
@@ -85,7 +100,7 @@ def sign_picture(rng: np.random.Generator, size_m: tuple[float, float]) -> Pictu
     draw.polygon(corners, fill=(252, 204, 10), outline=(15, 15, 15), width=round(0.07 * side))
     draw.rectangle((x - 0.045 * side, y + 0.33 * side, x + 0.045 * side, y + 0.60 * side), fill=(15, 15, 15))
     draw.ellipse((x - 0.05 * side, y + 0.65 * side, x + 0.05 * side, y + 0.75 * side), fill=(15, 15, 15))
-    words = Image.fromarray(_text(_wrapped(word, 9), 2 * CAPITAL_M, ground, ink, margin_m=0.0))
+    words = Image.fromarray(_text(_wrapped(word, 9), _SIGN_CAPITAL_M, ground, ink, margin_m=0.0))
     words.thumbnail((round(0.86 * width), round(0.24 * height)))
     image.paste(words, (round((width - words.width) / 2), round(0.72 * height)))
     return np.asarray(image)
