@@ -21,7 +21,7 @@ from vlm_bt.vision.backends.clip_loading import load_clip
 from vlm_bt.vision_settings import OpenClipModel
 
 WEIGHTS = "open_clip_model.safetensors"
-QUICK = Tuning(steps=30, batch=8, threads=1, rate=3e-3, device="cpu", precision="fp32")
+QUICK = Tuning(steps=120, batch=8, threads=1, rate=3e-3, device="cpu", precision="fp32")
 
 
 @pytest.fixture(scope="module")
