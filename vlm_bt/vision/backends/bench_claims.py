@@ -37,12 +37,17 @@ class Layout:
     """Some things of a bench with how they lie to each other.
 
     Attributes:
-        rows: Which things of the bench. zones: places by name.
+        seen: Which things of the bench. zones: places by name.
+        rows: Of those things, and then of what lies hidden in them: it lies where they lie.
     """
 
     bench: Bench
-    rows: Sequence[int]
+    seen: Sequence[int]
     zones: Sequence[Zone]
+
+    @cached_property
+    def rows(self) -> list[int]:
+        return [*self.seen, *(hidden.row for hidden in self.bench.hidden_with(self.seen))]
 
     def chance(self, statement: Statement) -> float:
         """Probability that the statement is true; its clauses are taken to be right or wrong each for itself."""
@@ -74,7 +79,7 @@ class Layout:
         return float(np.tril(joint, -1).sum() if compared.how == "more" else np.triu(joint, 1).sum())
 
     def _fits(self, phrase: Phrase) -> Chances:
-        return self.bench.things.fit(phrase)[list(self.rows)].astype(np.float64)
+        return self.bench.fits(phrase, self.seen)
 
     def _meets(self, condition: Condition, fits: Chances) -> Chances:
         """(N,) probability that each thing meets the condition."""

@@ -16,6 +16,7 @@ from vlm_bt.questions import MOST_COUNTED, Mask
 from vlm_bt.scene.crops import crop
 from vlm_bt.scene.tabletop import TALLEST_M, Region, Segmentation, segment
 from vlm_bt.types import Box, Frame, Zone
+from vlm_bt.vision.backends.bench_heaps import Hidden, fits_hidden, hidden_in
 from vlm_bt.vision.backends.embedded_clip import EmbeddedClip, Floats, Pixels
 from vlm_bt.vision.backends.head_answers import HeadAnswers
 from vlm_bt.vision.model import Unsupported
@@ -137,6 +138,23 @@ class Bench:
     things: Things
     pixel_m: float
     columns: tuple[tuple[float, float, float], ...] = ()
+
+    @cached_property
+    def hidden(self) -> tuple[Hidden, ...]:
+        """What may lie there besides the regions, because depth takes things that touch for one."""
+        return hidden_in(self.regions, self.things.kinds)
+
+    def fits(self, phrase: Phrase, rows: Sequence[int]) -> Counts:
+        """(N + H,) probability that the phrase fits each of these things, and that each hidden thing is there and fits;
+        `hidden_with` has their rows."""
+        shades = self.things.colours if phrase.colour and self.hidden else self.things.kinds
+        unseen = [
+            h.chance * fits_hidden(phrase, self.things.clip.colours, shades[h.row]) for h in self.hidden_with(rows)
+        ]
+        return np.concatenate([self.things.fit(phrase)[list(rows)], np.array(unseen)]).astype(np.float64)
+
+    def hidden_with(self, rows: Sequence[int]) -> list[Hidden]:
+        return [hidden for hidden in self.hidden if hidden.row in rows]
 
     def within(self, box: Box) -> list[int]:
         """Rows of the things whose middle lies in the box, which may be that of the whole frame."""

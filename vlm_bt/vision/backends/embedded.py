@@ -252,7 +252,7 @@ class Embedded:
         else:
             bench = self._bench(picture.frame)
             rows = self._rows(bench, picture)
-            counts = distribution(bench.things.fits(question.phrase)[rows].tolist())
+            counts = distribution(bench.fits(phrase_of(question.phrase, self._clip.parts), rows).tolist())
         return Counted(question.phrase, int(counts.argmax()), tuple(float(p) for p in counts))
 
     def _ground(self, question: Ground, picture: Picture) -> Grounded:
