@@ -297,3 +297,17 @@ def test_some_things_of_a_training_bench_carry_a_label_whose_words_may_be_true_o
         fits |= {label.text.lower() in map(str.lower, LABEL_WORDS.get(sources[n], ())) for n, label in labels.items()}
     assert 0.1 < np.mean(shares) < 0.3
     assert fits == {True, False}
+
+
+def test_evidence_of_a_model_that_has_learnt_nothing_is_still_mixed_with_numbers() -> None:
+    from vlm_bt.training.embedded import _weigh
+
+    # As a CLIP of four steps has it: all alike, and the words far from fitting anything.
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        head = 0.12 + 0.1 * rng.normal(size=(1, len(KINDS) + 1)) + 0.01 * rng.normal(size=(187, len(KINDS) + 1))
+        text = -7.5 + 0.05 * rng.normal(size=(187, len(KINDS)))
+        kind = np.where(rng.random(187) < 0.4, len(KINDS), rng.integers(0, len(KINDS), 187))
+        far = 1.35 + 0.86 * rng.normal(size=187)
+        mix = _weigh(head.astype(np.float32), text.astype(np.float32), far.astype(np.float32), kind)
+        assert all(np.isfinite(value) for value in mix.values()), mix

@@ -234,7 +234,7 @@ def _weigh(
     # Held positive: evidence for a kind must never count against it.
     logs = torch.tensor([0.0, -2.0, -1.0], requires_grad=True)
     other = torch.zeros(1, requires_grad=True)
-    optimiser = torch.optim.LBFGS([logs, other], max_iter=80)
+    optimiser = torch.optim.LBFGS([logs, other], max_iter=80, line_search_fn="strong_wolfe")
 
     def cost() -> Tensor:
         optimiser.zero_grad()
