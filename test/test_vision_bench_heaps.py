@@ -68,7 +68,7 @@ def test_a_count_of_heaps_allows_for_what_they_hide(model: Embedded, heaps: list
 
 
 def test_things_that_lie_apart_are_counted_surely(model: Embedded) -> None:
-    for scene in staged(9001, Order(things=6, held_out_kinds=False), 3):
+    for scene in staged(9001, Order(things=6, held_out_kinds=False), 2):
         # "pliers" is also said of those with a needle nose.
         for kind in {truth.kind for truth in scene.truths[0]} - {"pliers", "odd"}:
             number = sum(truth.kind == kind for truth in scene.truths[0])
