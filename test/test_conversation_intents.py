@@ -1,5 +1,6 @@
 """What a person may say is taken for one of the closed intents, or comes back as options."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,16 @@ def test_nine_of_ten_sentences_that_were_written_after_the_grammar_are_understoo
     assert [said for said in LATER["nothing"] if understand(said, NAMES).intent is not None] == []
     stops = {said for sentences in LATER.values() for said in sentences if is_stop(said)}
     assert stops == set(LATER["stop"])
+
+
+PAGE = Path(__file__).parent.parent / "docs" / "04-talking-to-the-robot.md"
+ROWS = [line.split("|")[1:3] for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith('| "')]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "intent"),
+    [(sentence, intent.strip()) for said, intent in ROWS for sentence in re.findall(r'"([^"]+)"', said)],
+)
+def test_every_sentence_of_the_documentation_is_understood_as_it_says(sentence, intent):
+    heard = understand(sentence, NAMES)
+    assert (heard.intent, heard.sure) == (intent, True)
