@@ -96,7 +96,7 @@ setup(
         # OpenCV 5 ships neither a face model nor the class that loads one.
         "privacy": ["opencv-python-headless>=4.10,<5"],
         # Shards that other trainers read.
-        "training": ["webdataset>=1.0"],
+        "training": ["webdataset>=1.0", "tensorboard>=2.20"],
         "realsense": ["pyrealsense2>=2.59"],
         # No extra for ROS: it is the distribution's, or that of scripts/ros_interfaces, which builds the messages too.
         # Colcon looks here for what runs the tests.
