@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from vlm_bt.questions import Counted, HowMany, IsTrue, Look
+from vlm_bt.questions import Counted, Ground, Grounded, HowMany, IsTrue, Look
 from vlm_bt.sentences import plural
 from vlm_bt.simulation.scenario import ZONES
 from vlm_bt.training.staging import Order, Staged, Studio
@@ -73,3 +73,23 @@ def test_things_that_lie_apart_are_counted_surely(model: Embedded) -> None:
         for kind in {truth.kind for truth in scene.truths[0]} - {"pliers", "odd"}:
             number = sum(truth.kind == kind for truth in scene.truths[0])
             assert counted(model, scene, plural(kind, 2))[number] > 0.9
+
+
+def test_many_tools_that_touch_are_named_one_by_one(model: Embedded, heaps: list[Staged]) -> None:
+    named = there = 0
+    for scene in heaps:
+        for kind in {truth.kind for truth in scene.truths[0] if truth.touching and truth.kind in KINDS}:
+            there += 1
+            named += chance(model, scene, f"there is {indefinite(kind)} on the bench") > 0.5
+    assert there > 10
+    assert named / there > 0.4
+
+
+def test_a_piece_of_a_heap_is_no_thing_of_the_segmentation(model: Embedded, heaps: list[Staged]) -> None:
+    frames = [scene.frames[0] for scene in heaps]
+    frame = next(frame for frame in frames if model._bench(frame).pieces)
+    look, bench = Look(frame.id), model._bench(frame)
+    (said,) = model.answer([Asked(Ground((look,), "thing"), (Picture(frame, look),))])
+    assert isinstance(said, Grounded)
+    whole = {place.part for place in said.found} - {None}
+    assert whole == {region.index for row, region in enumerate(bench.regions) if row not in bench.pieces}

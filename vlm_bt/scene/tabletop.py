@@ -144,11 +144,11 @@ def segment(frame: Frame, zones_with_walls: Sequence[Zone] = (), area: Area = BE
     labels[shut & (height > LOW_M)] = -1
     loose = standing(height, shut, pixel)
     tight = [(box, *tighten(height[box.y0 : box.y1, box.x0 : box.x1], mask)) for box, mask in loose]
-    regions = _describe(frame, found, tight, pixel, 0, "")
+    regions = described(frame, found, tight, pixel, 0, "")
     contents: tuple[Region, ...] = ()
     for name, part, above, closed in inner:
         masks = [(_placed(box, part), mask, mask) for box, mask in standing(above, closed, pixel)]
-        contents += _describe(frame, found, masks, pixel, len(regions) + len(contents), name)
+        contents += described(frame, found, masks, pixel, len(regions) + len(contents), name)
     _flatten_rims(height, loose, tight)
     for region in regions + contents:
         box = _shifted(region.box, view)
@@ -259,7 +259,7 @@ def _aligned(frame: Frame, bench: Bench, containers: Sequence[Zone]) -> Bench:
     return bench
 
 
-def _describe(
+def described(
     frame: Frame, found: Segmentation, masks: list[tuple[Box, Mask, Mask]], pixel_m: float, first: int, container: str
 ) -> tuple[Region, ...]:
     """Regions of masks (boxes in the view), in order of their middles, without neighbours as yet."""

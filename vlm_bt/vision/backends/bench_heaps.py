@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from vlm_bt.scene.tabletop import Region
@@ -20,6 +20,8 @@ SPREAD = 1.6
 """How many there may be, as a multiple of that."""
 LEAST_SEVERAL = 0.02
 """What is less likely several than that is one thing."""
+MISSED_A_PIECE = 0.25
+"""How many things a piece that was cut from a heap still hides on average (62 heaps of staged scenes)."""
 _SHARE_OF_KIND, _SHARE_OF_WORDS = 1 / 12, 0.1
 
 
@@ -46,14 +48,17 @@ def chance_of_several(region: Region, strange: float) -> float:
     return strange / (1.0 + math.exp(-max(-40.0, min(40.0, score))))
 
 
-def hidden_in(regions: Sequence[Region], kinds: Floats) -> tuple[Hidden, ...]:
-    """What regions may hide that are too big or too wide for one thing that is no known kind.
+def hidden_in(regions: Sequence[Region], kinds: Floats, pieces: Collection[int] = ()) -> tuple[Hidden, ...]:
+    """What regions may hide that are too big or too wide for one thing that is no known kind, or were cut from a heap.
 
     Args:
-        kinds: (N, K + 1) probabilities, the last one for none of the kinds.
+        kinds: (N, K + 1) probabilities, the last one for none of the kinds. pieces: rows that were cut from a heap.
     """
     found: list[Hidden] = []
     for row, region in enumerate(regions):
+        if row in pieces:
+            found.append(Hidden(row, MISSED_A_PIECE))
+            continue
         several = chance_of_several(region, float(kinds[row, -1]))
         if several >= LEAST_SEVERAL:
             more = max(1.0, MORE_PER_M2 * region.footprint.area_m2)

@@ -17,6 +17,7 @@ from vlm_bt.scene.crops import crop
 from vlm_bt.scene.tabletop import TALLEST_M, Region, Segmentation, segment
 from vlm_bt.types import Box, Frame, Zone
 from vlm_bt.vision.backends.bench_heaps import Hidden, fits_hidden, hidden_in
+from vlm_bt.vision.backends.bench_pieces import pieces_of
 from vlm_bt.vision.backends.embedded_clip import EmbeddedClip, Floats, Pixels
 from vlm_bt.vision.backends.head_answers import HeadAnswers
 from vlm_bt.vision.model import Unsupported
@@ -37,11 +38,13 @@ class Things:
     Attributes:
         pixels: (N, S, S, 3) uint8.
         looks: How many of the four views are looked at; one is enough for claims (measured), four are calibrated.
+        trust: (N,) probability that each picture shows one whole thing; None: all do.
     """
 
     clip: EmbeddedClip
     pixels: Pixels
     looks: int = 4
+    trust: Floats | None = None
     _for_head: Tensor | None = field(default=None, repr=False)
 
     @cached_property
@@ -55,7 +58,12 @@ class Things:
     @cached_property
     def kinds(self) -> Floats:
         """(N, K + 1) probabilities, the last one for none of the kinds."""
-        return self.clip.kinds_of(self._views)
+        kinds = self.clip.kinds_of(self._views)
+        if self.trust is None:
+            return kinds
+        known = kinds[:, :-1] * self.trust[:, None]
+        whole: Floats = np.concatenate([known, 1.0 - known.sum(1, keepdims=True)], 1)
+        return whole
 
     @cached_property
     def colours(self) -> Floats:
@@ -131,6 +139,7 @@ class Bench:
         pixel_m: Side of a pixel on the bench, metres.
         columns: Where (x, y, metres, base frame) something slim stands that is taller than a thing that lies can be,
             with its height: no region, because an arm or a person looks like that too.
+        pieces: Rows of what was cut from a heap of things that touch; their `index` is that of the heap.
     """
 
     frame: Frame
@@ -138,11 +147,12 @@ class Bench:
     things: Things
     pixel_m: float
     columns: tuple[tuple[float, float, float], ...] = ()
+    pieces: frozenset[int] = frozenset()
 
     @cached_property
     def hidden(self) -> tuple[Hidden, ...]:
         """What may lie there besides the regions, because depth takes things that touch for one."""
-        return hidden_in(self.regions, self.things.kinds)
+        return hidden_in(self.regions, self.things.kinds, self.pieces)
 
     def fits(self, phrase: Phrase, rows: Sequence[int]) -> Counts:
         """(N + H,) probability that the phrase fits each of these things, and that each hidden thing is there and fits;
@@ -166,7 +176,7 @@ class Bench:
 
 
 def look_at_bench(frame: Frame, containers: Sequence[Zone], clip: EmbeddedClip) -> Bench:
-    """Segment the frame and cut out what stands out.
+    """Segment the frame, take heaps apart and cut out what stands out.
 
     Raises:
         Unsupported: It has no depth, or shows no bench.
@@ -176,12 +186,20 @@ def look_at_bench(frame: Frame, containers: Sequence[Zone], clip: EmbeddedClip) 
     found = segment(frame, containers)
     if found.error:
         raise Unsupported(f"the shipped model finds things by depth: {found.error}")
-    regions = (*found.regions, *found.contents)
+    regions: list[Region] = []
+    trust: list[float] = []
+    pieces: set[int] = set()
+    for region in (*found.regions, *found.contents):
+        cut = pieces_of(frame, found, region, clip)
+        pieces.update(range(len(regions), len(regions) + len(cut)))
+        regions += [piece.region for piece in cut] or [region]
+        trust += [piece.trust for piece in cut] or [1.0]
     pixels = np.empty((len(regions), clip.size, clip.size, 3), np.uint8)
     for row, region in enumerate(regions):
         pixels[row] = crop(frame, region, clip.size)
+    things = Things(clip, pixels, trust=np.array(trust, np.float32) if pieces else None)
     pixel_m = found.bench.pose_camera_in_base.position[2] / frame.intrinsics.fx
-    return Bench(frame, regions, Things(clip, pixels), pixel_m, _columns(found, pixel_m))
+    return Bench(frame, tuple(regions), things, pixel_m, _columns(found, pixel_m), frozenset(pieces))
 
 
 def _columns(found: Segmentation, pixel_m: float) -> tuple[tuple[float, float, float], ...]:

@@ -264,7 +264,7 @@ class Embedded:
                 bench.regions[row].box,
                 float(scores[row]),
                 bench.mask(row) if question.masks else None,
-                bench.regions[row].index,
+                None if row in bench.pieces else bench.regions[row].index,
             )
             for row in sorted(rows, key=lambda row: (-float(scores[row]), row))
         )
