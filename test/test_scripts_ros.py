@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
-from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -96,14 +94,6 @@ def test_a_machine_with_all_of_it_is_told_the_size_before_the_download(machine: 
     run = machine.set_up()
     assert run.returncode == 7 and (machine.state / "calls").read_text() == "venv\n"
     assert "80 MB to download, 330 MB on disk" in run.stdout
-
-
-def test_the_pins_of_the_wheels_are_those_of_the_extra() -> None:
-    pins = dict(line.strip().split("==") for line in (CHECKOUT / "constraints-ros.txt").open() if "==" in line)
-    extra = [
-        need.split(";")[0].strip() for need in metadata.requires("vlm_bt") or [] if re.search(r"extra == .ros.", need)
-    ]
-    assert extra and all(pins[name] == version for name, version in (need.split("==") for need in extra))
 
 
 def test_no_package_is_pinned_twice() -> None:

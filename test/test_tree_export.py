@@ -282,3 +282,9 @@ def test_any_tree_that_python_can_build_prints_and_reads_back_to_itself(node: No
     assert printed(once) == text
     assert shape(once) == shape(read(printed(once)))
     assert shape(node_value(node)) == shape(node_value(once))
+
+
+@pytest.mark.parametrize("empty", [[], {}])
+def test_an_empty_value_stays_empty_behind_a_key_that_fills_the_line(empty: object) -> None:
+    node = build.sequence(skill("clear", tool={"k" * 130: empty}))
+    assert shape(node_value(node)) == shape(node_value(read(printed(node))))

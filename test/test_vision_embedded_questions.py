@@ -296,6 +296,9 @@ def test_what_it_cannot_do_is_refused_with_what_could(model: Embedded, frame: Fr
         (Asked(HowMany((), "screws"), two), "one picture at a time"),
         (of_frame(frame, ReadText(())), "route read_text"),
         (of_frame(frame, IsTrue((), "the drawer is open")), "route is_true to a chat model"),
+        (of_frame(frame, IsTrue((), "a hand is over the bench")), "would guess about 'hand'.*workspace_is_clear"),
+        (of_frame(frame, HowMany((), "people")), "would guess about"),
+        (of_frame(frame, Ground((), "the spill")), "would guess about"),
         (of_frame(frame, Choose((), "which is it?", ("a", "b"))), "one thing at a time"),
         (of_frame(flat, Ground((), "hammer")), "by depth.*ask a detector"),
     )

@@ -96,8 +96,8 @@ class _Writer:
             self._rows.append(head + behind)
         elif isinstance(value, Scalar):
             self._rows.append(f"{head} {_scalar(value, _IN_BLOCK)}{behind}")
-        elif self._fits(value, len(head) + 1 + len(behind), line) and not (
-            opened and _entries(value) and not self._commented(value, line)
+        elif not _entries(value) or (
+            self._fits(value, len(head) + 1 + len(behind), line) and not (opened and not self._commented(value, line))
         ):
             self._rows.append(f"{head} {_in_line(value)}{behind}")
         else:

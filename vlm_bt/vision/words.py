@@ -81,6 +81,12 @@ SHORTEST_SLIP = 5
 """Shorter words are too near to each other."""
 _KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 
+_NEVER_SHOWN = re.compile(
+    r"\b(persons?|people|humans?|somebody|someone|m[ae]n|wom[ae]n|child(?:ren)?|workers?|"
+    r"hands?(?! tools?\b)|fingers?|faces?|spill(?:s|ed|age)?|puddles?|liquids?|water|oil|coffee|wet|(?:warning |safety )?signs?|fire|smoke)\b"
+)
+"""People and what endangers them: the shipped model has learnt tools, and would guess."""
+
 HANDLED = ("Phillips screwdriver", "flat screwdriver", "pliers", "needle-nose pliers", "hammer")
 """Kinds whose colour is that of their handle."""
 
@@ -142,3 +148,9 @@ def _singular_forms(noun: str) -> tuple[str, ...]:
 _CALLED: dict[str, tuple[str, ...]] = {plain(word): (kind,) for kind in KINDS for word in SYNONYMS[kind]}
 _CALLED |= {plain(word): kinds for kinds, words in CATEGORIES.items() for word in words if plain(word) not in _CALLED}
 _COLOURS = {word: colour for colour, words in COLOUR_WORDS.items() for word in words}
+
+
+def never_shown(text: str) -> str:
+    """The word for a person, a spill or a sign in a phrase, "" where there is none: no tool, and nothing like one."""
+    found = _NEVER_SHOWN.search(plain(text))
+    return found[0] if found else ""

@@ -46,7 +46,7 @@ from vlm_bt.vision.phrases import claim_of, denied, phrase_of
 from vlm_bt.vision.pictures import Picture, digest_of
 from vlm_bt.vision.statements import statement_of
 from vlm_bt.vision.vocabulary import KINDS
-from vlm_bt.vision.words import kinds_called, plain
+from vlm_bt.vision.words import kinds_called, never_shown, plain
 from vlm_bt.vision_settings import EmbeddedModel
 
 __all__ = ["Embedded", "EmbeddedClip"]
@@ -139,6 +139,8 @@ class Embedded:
             return _embedding(self._clip.text_embeddings([question.text])[0])
         if len(asked.pictures) == 2 and isinstance(question, (IsTrue, Choose, Describe)):
             return self._compared(question, *asked.pictures)
+        if isinstance(question, (IsTrue, Ground, HowMany)):
+            _refuse_unknown(question.claim if isinstance(question, IsTrue) else question.phrase)
         picture = asked.picture
         if isinstance(question, Embed):
             return _embedding(self._clip.image_embeddings(picture.pixels(self._clip.size)[None])[0])
@@ -309,6 +311,15 @@ class Embedded:
         self._clip.classify(grey, KINDS)
         if self._head is not None:
             self._head.yes_no(self._head.pictures(grey), ["a thing"])
+
+
+def _refuse_unknown(text: str) -> None:
+    word = never_shown(text)
+    if word:
+        raise Unsupported(
+            f"the shipped model has learnt tools and would guess about {word!r}; people in reach are seen by depth "
+            "(workspace_is_clear), everything else by a chat model under vision.route"
+        )
 
 
 def _yes_no(claim: str, chance: float) -> Answer:
