@@ -83,7 +83,8 @@ _KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 
 _NEVER_SHOWN = re.compile(
     r"\b(persons?|people|humans?|somebody|someone|m[ae]n|wom[ae]n|child(?:ren)?|workers?|"
-    r"hands?(?! tools?\b)|fingers?|faces?|spill(?:s|ed|age)?|puddles?|liquids?|water|oil|coffee|wet|(?:warning |safety )?signs?|fire|smoke)\b"
+    r"hands?(?! tools?\b)|fingers?|faces?|"
+    r"spill(?:s|ed|age)?|puddles?|liquids?|water|oil|coffee|wet|(?:warning |safety )?signs?|fire|smoke)\b"
 )
 """People and what endangers them: the shipped model has learnt tools, and would guess."""
 
