@@ -39,7 +39,7 @@ def test_questions_are_answered_while_the_mission_goes_on(tmp_path):
     said = replies(record)
     assert said["How many screwdrivers are there?"] == "2 screwdrivers: 1 Phillips, 1 flat."
     assert said["where is the hammer?"].startswith("The hammer is ")
-    assert said["what are you doing?"].startswith("I am at 'organise workbench': ")
+    assert said["what are you doing?"].startswith("Busy with 'organise workbench', at the step '")
     assert "one mission runs at a time" in said["fetch the largest wrench"]
     assert "Did you mean" in said["order two pizzas"]
     assert result.safe and result.outcome == "done"

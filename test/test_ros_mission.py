@@ -140,7 +140,9 @@ def test_pausing_holds_everything_still_until_it_is_resumed(client):
     before = client.state
     time.sleep(1.0)
     assert (client.state.node, client.state.progress.motions) == (before.node, before.progress.motions)
-    assert client.call(Tell, text="What are you doing?").reply.startswith("organise_workbench: paused at: ")
+    assert client.call(Tell, text="What are you doing?").reply.startswith(
+        "Paused in 'organise workbench', at the step '"
+    )
     assert client.trigger("resume").success
     until(lambda: client.state.status == MissionState.RUNNING, 5.0, "running")
     until(lambda: client.state.path != before.path, 30.0, "something happens again")

@@ -100,12 +100,12 @@ class MissionActs:
             if tip is not None
             else "about to begin"
         )
-        state = "paused at" if self._executive.paused else "at"
+        state = "Paused in" if self._executive.paused else "Busy with"
         waits = self._pending()
         asks = f" I wait for an answer: {waits[0].text}" if waits else ""
         put = len(memory.placed)
         return (
-            f"I am {state} '{self._tree.replace('_', ' ')}': {now}. {put} {plural('thing', put)} put in "
+            f"{state} '{self._tree.replace('_', ' ')}', at the step '{now}'. {put} {plural('thing', put)} put in "
             f"{'its place' if put == 1 else 'their places'}, {len(memory.objects)} on the bench.{asks}"
         )
 
@@ -216,7 +216,7 @@ class MissionActs:
         found = resolve(heard.things[0], known_things(self._ports), self._focus.spoken())
         seen = f" I see {the(found[0])} {place_of(found[0], found)}." if len(found) == 1 else ""
         return (
-            f"Not now: I am at '{self._tree.replace('_', ' ')}', and one mission runs at a time.{seen} "
+            f"Not now: I am busy with '{self._tree.replace('_', ' ')}', and one mission runs at a time.{seen} "
             f"Ask again when it has ended, or say stop first."
         )
 
