@@ -35,8 +35,9 @@ def start_figures(cells: Cells, kept: Kept, count: int, say: Say) -> list[Figure
         cell = cells()
         begun, took_s = cell.witness.begin(TREE, within_s=STARTS_WITHIN_S), None
         if begun is not None:
-            first_s = cell.witness.first_tick_s(begun.accepted_s)
-            took_s = first_s - begun.accepted_s if first_s is not None else None
+            # A quick node's first tick may be heard of before its acceptance is.
+            first_s = cell.witness.first_tick_s(begun.sent_s)
+            took_s = max(0.0, first_s - begun.accepted_s) if first_s is not None else None
             begun.cancel()
             _within(begun.ends.done, MOVES_WITHIN_S)
         say(f"start {number + 1}: " + (f"{took_s * 1e3:.0f} ms" if took_s is not None else "never"))

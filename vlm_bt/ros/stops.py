@@ -28,12 +28,12 @@ class Asked:
     """A mission that was accepted.
 
     Attributes:
-        accepted_s: When that was heard.
+        sent_s, accepted_s: When it was asked for, and when it was heard that it is accepted.
         ends: The future result.
     """
 
-    def __init__(self, port: ActionPort, goal_id: UUID) -> None:
-        self.accepted_s = time.monotonic()
+    def __init__(self, port: ActionPort, goal_id: UUID, sent_s: float) -> None:
+        self.sent_s, self.accepted_s = sent_s, time.monotonic()
         self.ends = port.result(goal_id)
         self._port, self._id = port, goal_id
 
@@ -86,10 +86,10 @@ class Witness:
         by_s = time.monotonic() + within_s
         while time.monotonic() < by_s:
             if self._missions.served:
-                goal_id = UUID(uuid=list(uuid.uuid4().bytes))
+                goal_id, sent_s = UUID(uuid=list(uuid.uuid4().bytes)), time.monotonic()
                 answer = self._missions.send(goal_id, RunMission.Goal(tree=tree, overrides=list(overrides)))
                 if wait(answer.done, ANSWERED_WITHIN_S) and answer.result().accepted:
-                    return Asked(self._missions, goal_id)
+                    return Asked(self._missions, goal_id, sent_s)
             time.sleep(0.1)
         return None
 
