@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rclpy.action import ActionClient
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_srvs.srv import Trigger
@@ -19,6 +18,7 @@ from vlm_bt_interfaces.msg import Evidence, MissionState, NamedValue, Question
 from vlm_bt_interfaces.srv import AnswerQuestion, CheckTree, ListMissions, Tell
 
 from vlm_bt.places import share_dir
+from vlm_bt.ros.action_client import SureActionClient
 from vlm_bt.ros.processes import environment
 from vlm_bt.ros.runtime import Runtime
 
@@ -76,7 +76,7 @@ class Asking:
     def __init__(self, runtime: Runtime, name: str = "client", namespace: str = "") -> None:
         self.node = runtime.node(name, namespace=namespace)
         group = ReentrantCallbackGroup()
-        self.missions = ActionClient(self.node, RunMission, "run_mission", callback_group=group)
+        self.missions = SureActionClient(self.node, RunMission, "run_mission", callback_group=group)
         self._services = {
             kind: self.node.create_client(kind, name, callback_group=group)
             for kind, name in (

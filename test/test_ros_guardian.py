@@ -16,11 +16,12 @@ import time
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from rclpy.action import ActionClient, ActionServer, CancelResponse
+from rclpy.action import ActionServer, CancelResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
 from ros_asking import LATCHED, until
 from vlm_bt_interfaces.action import Grip, MoveArm
 
+from vlm_bt.ros.action_client import SureActionClient
 from vlm_bt.ros.guardian import Guardian
 from vlm_bt.ros.heartbeat import LEASE_S
 from vlm_bt.ros.runtime import Runtime
@@ -124,7 +125,7 @@ def test_goals_are_refused_until_another_instance_beats(cell):
     cell.hears()
     first.kill()
     cell.state("stopped")
-    client = ActionClient(cell.runtime.node("stranger"), MoveArm, "move_arm")
+    client = SureActionClient(cell.runtime.node("stranger"), MoveArm, "move_arm")
     assert client.wait_for_server(10.0)
     client.send_goal_async(MoveArm.Goal())
     until(lambda: cell.arm.under_way == 1, 5.0, "the goal starts")

@@ -101,13 +101,13 @@ def test_a_typed_question_with_its_picture_is_answered_by_another_process(echo: 
 @pytest.mark.ros
 def test_a_mission_reports_its_steps_and_its_outcome_to_another_process(echo: None, node: Any) -> None:
     from action_msgs.msg import GoalStatus
-    from rclpy.action import ActionClient
     from vlm_bt_interfaces.action import RunMission
 
+    from vlm_bt.ros.action_client import SureActionClient
     from vlm_bt.ros.messages import outcome_of, values_message
     from vlm_bt.types import Outcome
 
-    client = ActionClient(node, RunMission, "run")
+    client = SureActionClient(node, RunMission, "run")
     assert client.wait_for_server(LIMIT_S)
     told: list[str] = []
     goal = RunMission.Goal(tree="organise_workbench", inputs=values_message({"groups": "{}"}))
@@ -122,10 +122,11 @@ def test_a_mission_reports_its_steps_and_its_outcome_to_another_process(echo: No
 @pytest.mark.ros
 def test_a_mission_can_be_cancelled_from_another_process(echo: None, node: Any) -> None:
     from action_msgs.msg import GoalStatus
-    from rclpy.action import ActionClient
     from vlm_bt_interfaces.action import RunMission
 
-    client = ActionClient(node, RunMission, "run")
+    from vlm_bt.ros.action_client import SureActionClient
+
+    client = SureActionClient(node, RunMission, "run")
     assert client.wait_for_server(LIMIT_S)
     handle = until(node, client.send_goal_async(RunMission.Goal(tree="endless")))
     began = time.perf_counter()

@@ -200,7 +200,7 @@ def test_a_person_can_stop_and_is_told_what_else_may_be_said(client):
     unknown = client.call(Tell, text="order two pizzas", by="anna")
     assert not unknown.understood and "what are you doing?" in unknown.options
     told = client.call(Tell, text="what are you doing?", by="anna")
-    assert told.intent == "status" and told.reply.startswith("I am at 'organise workbench'")
+    assert told.intent == "status" and told.reply.startswith("Busy with 'organise workbench'")
     told = client.call(Tell, text="  STOP! ", by="anna")
     assert (told.intent, told.reply) == ("stop", "stopping: the arm stands still")
     assert client.result(handle).outcome.detail.split(";")[0] == "anna said stop"

@@ -12,13 +12,13 @@ from stand_in import scripted
 pytest.importorskip("rclpy", reason="ROS 2's Python is not installed: see docs/05_ros.md")
 
 from rcl_interfaces.srv import ListParameters
-from rclpy.action import ActionClient
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from vlm_bt_interfaces import msg
 from vlm_bt_interfaces.action import GroundTracked
 from vlm_bt_interfaces.srv import Ask, Count, Describe, Ground
 
+from vlm_bt.ros.action_client import SureActionClient
 from vlm_bt.ros.pictures import camera_info, colour_message, compressed_colour, depth_message, header
 from vlm_bt.ros.runtime import Runtime
 from vlm_bt.ros.vision_node import VisionNode
@@ -239,7 +239,7 @@ def test_too_many_questions_at_once_are_told_so_and_the_node_goes_on(robot) -> N
 
 
 def test_something_is_followed_until_it_is_cancelled(robot) -> None:
-    client = ActionClient(robot.client, GroundTracked, "/vision/ground_tracked")
+    client = SureActionClient(robot.client, GroundTracked, "/vision/ground_tracked")
     assert client.wait_for_server(LONG_S)
     names: list[str] = []
     goal = GroundTracked.Goal(phrase="the pliers", rate_hz=20.0)
@@ -260,7 +260,7 @@ def test_something_is_followed_until_it_is_cancelled(robot) -> None:
 
 
 def test_following_ends_by_itself_after_its_time(robot) -> None:
-    client = ActionClient(robot.client, GroundTracked, "/vision/ground_tracked")
+    client = SureActionClient(robot.client, GroundTracked, "/vision/ground_tracked")
     assert client.wait_for_server(LONG_S)
     goal = GroundTracked.Goal(phrase="the pliers", duration_s=0.5, rate_hz=10.0)
     result = answer_of(answer_of(client.send_goal_async(goal)).get_result_async()).result
@@ -269,7 +269,7 @@ def test_following_ends_by_itself_after_its_time(robot) -> None:
 
 
 def test_nothing_is_followed_in_a_camera_that_is_not_there(robot) -> None:
-    client = ActionClient(robot.client, GroundTracked, "/vision/ground_tracked")
+    client = SureActionClient(robot.client, GroundTracked, "/vision/ground_tracked")
     assert client.wait_for_server(LONG_S)
     assert not answer_of(client.send_goal_async(GroundTracked.Goal(phrase="x", camera="elsewhere"))).accepted
 

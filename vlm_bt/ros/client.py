@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rclpy.action import ActionClient
 from rclpy.node import Node
 from vlm_bt_interfaces.action import RunMission
 from vlm_bt_interfaces.msg import NamedValue
+
+from vlm_bt.ros.action_client import SureActionClient
 
 SERVER_WITHIN_S = 60.0
 """The longest that a mission node may take to start: it loads its models first."""
@@ -60,7 +61,7 @@ def run_mission(
         stopped: Set: the goal is cancelled, and its end is waited for.
         show: Told what happens, a line each.
     """
-    client = ActionClient(node, RunMission, action)
+    client = SureActionClient(node, RunMission, action)
     try:
         return _run(client, wanted, stopped, action, show, server_within_s)
     finally:
