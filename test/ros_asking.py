@@ -12,6 +12,7 @@ from typing import Any
 
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from ros_found import found
 from std_srvs.srv import Trigger
 from vlm_bt_interfaces.action import RunMission
 from vlm_bt_interfaces.msg import Evidence, MissionState, NamedValue, Question
@@ -32,10 +33,10 @@ SOON_S = 60.0
 def until(true: Callable[[], Any], within_s: float = SOON_S, what: str = "") -> Any:
     """Wait for something to become true, and give it."""
     by_s = time.monotonic() + within_s
-    while not (found := true()):
+    while not (true_now := true()):
         assert time.monotonic() < by_s, f"not within {within_s:g} s: {what}"
         time.sleep(0.01)
-    return found
+    return true_now
 
 
 def result_of(future: Any, within_s: float = SOON_S) -> Any:
@@ -105,7 +106,7 @@ class Asking:
 
     def send(self, tree: str = "organise_workbench", *, seed: int = 11, preempt: bool = False, **more: Any) -> Any:
         """Ask for a mission; the goal's handle once the node has answered."""
-        assert self.missions.wait_for_server(SOON_S)
+        found(self.missions)
         self.before = self.state.mission if self.state is not None else ""
         inputs = [NamedValue(name=name, value=value) for name, value in more.pop("inputs", {}).items()]
         goal = RunMission.Goal(tree=tree, seed=seed, preempt=preempt, inputs=inputs, **more)
@@ -118,9 +119,9 @@ class Asking:
 
     def call(self, kind: Any, **fields: Any) -> Any:
         client = self._services[kind]
-        assert client.wait_for_service(SOON_S)
+        found(client)
         return result_of(client.call_async(kind.Request(**fields)))
 
     def trigger(self, name: str) -> Any:
-        assert self._triggers[name].wait_for_service(SOON_S)
+        found(self._triggers[name])
         return result_of(self._triggers[name].call_async(Trigger.Request()))

@@ -7,19 +7,18 @@ cancelled. `detections` is published at 20 Hz.
 from __future__ import annotations
 
 import sys
-import threading
 import time
 
 import rclpy
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.executors import MultiThreadedExecutor
 from vlm_bt_interfaces.action import RunMission
 from vlm_bt_interfaces.msg import Detections
 from vlm_bt_interfaces.srv import Ask
 
 from vlm_bt.questions import Found, Grounded
 from vlm_bt.ros import messages, pictures
+from vlm_bt.ros.threads import Threads
 from vlm_bt.types import Answer, Box, Outcome
 
 STEPS = ("look at the bench", "ask a person", "put it away")
@@ -62,13 +61,11 @@ def main() -> None:
     publisher = node.create_publisher(Detections, "detections", 1)
     seen = messages.grounded_message(Grounded("hammer", (Found(Box(1, 2, 30, 40), 0.75),), "top-7", "echo"), "top")
     node.create_timer(0.05, lambda: publisher.publish(seen), callback_group=group)
-    executor = MultiThreadedExecutor(3)
+    executor = Threads(3, rclpy.get_default_context())
     executor.add_node(node)
-    closed = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), closed.set()), daemon=True).start()
+    executor.start()
     print("ready", flush=True)
-    while not closed.is_set():
-        executor.spin_once(timeout_sec=0.1)
+    sys.stdin.read()
     # In this order: what is destroyed while a callback runs, or left to the end of Python, can end it by SIGABRT.
     executor.shutdown(timeout_sec=5.0)
     server.destroy()

@@ -11,6 +11,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from ros_found import found
 
 CHECKOUT = Path(__file__).parent.parent
 LIMIT_S = 20.0
@@ -88,7 +89,7 @@ def test_a_typed_question_with_its_picture_is_answered_by_another_process(echo: 
     from vlm_bt.types import Answer, Outcome
 
     client = node.create_client(Ask, "ask")
-    assert client.wait_for_service(LIMIT_S)
+    found(client)
     picture = colour_message(np.full((480, 640, 3), 7, np.uint8))
     request = Ask.Request(kind=Ask.Request.IS_TRUE, text="all one colour", images=[ImageSource(image=[picture])])
     response = until(node, client.call_async(request))
@@ -108,7 +109,7 @@ def test_a_mission_reports_its_steps_and_its_outcome_to_another_process(echo: No
     from vlm_bt.types import Outcome
 
     client = SureActionClient(node, RunMission, "run")
-    assert client.wait_for_server(LIMIT_S)
+    found(client)
     told: list[str] = []
     goal = RunMission.Goal(tree="organise_workbench", inputs=values_message({"groups": "{}"}))
     handle = until(node, client.send_goal_async(goal, lambda message: told.append(message.feedback.node)))
@@ -127,7 +128,7 @@ def test_a_mission_can_be_cancelled_from_another_process(echo: None, node: Any) 
     from vlm_bt.ros.action_client import SureActionClient
 
     client = SureActionClient(node, RunMission, "run")
-    assert client.wait_for_server(LIMIT_S)
+    found(client)
     handle = until(node, client.send_goal_async(RunMission.Goal(tree="endless")))
     began = time.perf_counter()
     assert len(until(node, handle.cancel_goal_async()).goals_canceling) == 1

@@ -19,6 +19,7 @@ from missions import messages
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from ros_asking import Asking, Started, result_of, until
+from ros_found import found
 from vlm_bt_interfaces.msg import MissionState
 from vlm_bt_interfaces.srv import AnswerQuestion, CheckTree, ListMissions, Tell
 
@@ -209,7 +210,7 @@ def test_a_person_can_stop_and_is_told_what_else_may_be_said(client):
 
 def test_settings_are_parameters_and_only_safe_ones_change_while_it_runs(client):
     setting = client.node.create_client(SetParameters, "mission_node/set_parameters")
-    assert setting.wait_for_service(10.0)
+    found(setting)
 
     def change(name: str, value: float) -> tuple[bool, str]:
         number = ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=value)
@@ -228,7 +229,7 @@ def test_settings_are_parameters_and_only_safe_ones_change_while_it_runs(client)
 
 def test_a_parameter_that_may_change_holds_for_the_mission_under_way(client):
     setting = client.node.create_client(SetParameters, "mission_node/set_parameters")
-    assert setting.wait_for_service(10.0)
+    found(setting)
     # Nobody answers its question: it goes on until it is stopped.
     handle = client.send(overrides=SMALL)
     _running(client)
@@ -248,7 +249,7 @@ def test_a_parameter_that_may_change_holds_for_the_mission_under_way(client):
 
 def test_a_node_that_is_deactivated_stops_its_mission_and_takes_no_other(client):
     changing = client.node.create_client(ChangeState, "mission_node/change_state")
-    assert changing.wait_for_service(10.0)
+    found(changing)
 
     def change(number: int) -> bool:
         request = ChangeState.Request(transition=Transition(id=number))

@@ -13,6 +13,7 @@ import time
 
 from PIL import Image
 from ros_asking import LATCHED, result_of, until
+from ros_found import found
 from vlm_bt_interfaces.msg import Question as QuestionMessage
 from vlm_bt_interfaces.msg import Reply as ReplyMessage
 from vlm_bt_interfaces.srv import AnswerQuestion
@@ -52,7 +53,7 @@ class Bench:
         self.client = self.answerer.create_client(AnswerQuestion, "answer_question")
         self.replies: list = []
         self.answerer.create_subscription(ReplyMessage, "replies", self.replies.append, LATCHED)
-        assert self.client.wait_for_service(10.0)
+        found(self.client)
 
     def mission(self, name: str) -> RosHuman:
         return RosHuman(self.desk, self.clock, self.record, self.picture, name, "base")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ros_found import found
 
 pytest.importorskip("rclpy", reason="no rclpy: scripts/ros_interfaces")
 pytest.importorskip("vlm_bt_interfaces", reason="vlm_bt_interfaces is not built: see interfaces/")
@@ -89,7 +90,7 @@ class Outside:
 
     def call(self, kind, name, **request):
         client = self.node.create_client(kind, f"/simulation/{name}")
-        assert client.wait_for_service(10.0)
+        found(client)
         return client.call(kind.Request(**request))
 
 
@@ -309,7 +310,7 @@ def test_a_bench_is_sorted_over_topics_and_actions(tmp_path, clock):
         with Mission(chosen, tree, site, frames, human="silent", inputs={}, out=tmp_path) as mission:
             result = mission.run()
         client = node.create_client(Trigger, "/simulation/score")
-        assert client.wait_for_service(10.0)
+        found(client)
         score = json.loads(client.call(Trigger.Request()).message)
     assert result.outcome == "done", (result.detail, score)
     assert (score["items"], score["sorted"]) == (4, 4)

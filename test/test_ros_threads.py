@@ -13,6 +13,7 @@ pytest.importorskip("vlm_bt_interfaces", reason="vlm_bt_interfaces is not built:
 
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.task import Future
+from ros_found import found
 from ros_puppets import PuppetArm
 from std_srvs.srv import Trigger
 from unique_identifier_msgs.msg import UUID
@@ -46,7 +47,7 @@ def server():
 
 def ask(node, name: str):
     client = node.create_client(Trigger, name, callback_group=ReentrantCallbackGroup())
-    assert client.wait_for_service(10.0)
+    found(client)
     return client
 
 

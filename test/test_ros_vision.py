@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+from ros_found import found
 from stand_in import scripted
 
 pytest.importorskip("rclpy", reason="ROS 2's Python is not installed: see docs/05_ros.md")
@@ -82,13 +83,11 @@ class Robot:
             self.depth.publish(depth_message(np.full((120, 160), 1.15, np.float32), head))
             self.info.publish(camera_info(LENS, head))
 
-    def start(self, service_type, name: str, **request):
-        service = self.client.create_client(service_type, f"/vision/{name}")
-        assert service.wait_for_service(LONG_S)
-        return service.call_async(service_type.Request(**request))
+    def service(self, service_type, name: str):
+        return found(self.client.create_client(service_type, f"/vision/{name}"))
 
     def call(self, service_type, name: str, **request):
-        return answer_of(self.start(service_type, name, **request))
+        return answer_of(self.service(service_type, name).call_async(service_type.Request(**request)))
 
     def hear(self, kind, topic: str):
         """The next message of a topic."""
@@ -227,10 +226,12 @@ def test_too_many_questions_at_once_are_told_so_and_the_node_goes_on(robot) -> N
     """Three are worked on; the node answers what is about something else meanwhile."""
     robot.vision._continuous.stop()
     time.sleep(1.6)
-    slow = [robot.start(Count, "count", phrase=f"slow {n}", images=[with_picture()], timeout_s=8.0) for n in range(6)]
+    parameters = robot.service(ListParameters, "list_parameters")
+    counting = robot.service(Count, "count")
+    slow = [
+        counting.call_async(Count.Request(phrase=f"slow {n}", images=[with_picture()], timeout_s=8.0)) for n in range(6)
+    ]
     began_s = time.monotonic()
-    parameters = robot.client.create_client(ListParameters, "/vision/list_parameters")
-    assert parameters.wait_for_service(LONG_S)
     answer_of(parameters.call_async(parameters.srv_type.Request()))
     assert time.monotonic() - began_s < 1.0
     reasons = sorted(answer_of(one).outcome.reason for one in slow)
@@ -240,7 +241,7 @@ def test_too_many_questions_at_once_are_told_so_and_the_node_goes_on(robot) -> N
 
 def test_something_is_followed_until_it_is_cancelled(robot) -> None:
     client = SureActionClient(robot.client, GroundTracked, "/vision/ground_tracked")
-    assert client.wait_for_server(LONG_S)
+    found(client)
     names: list[str] = []
     goal = GroundTracked.Goal(phrase="the pliers", rate_hz=20.0)
     handle = answer_of(
@@ -261,7 +262,7 @@ def test_something_is_followed_until_it_is_cancelled(robot) -> None:
 
 def test_following_ends_by_itself_after_its_time(robot) -> None:
     client = SureActionClient(robot.client, GroundTracked, "/vision/ground_tracked")
-    assert client.wait_for_server(LONG_S)
+    found(client)
     goal = GroundTracked.Goal(phrase="the pliers", duration_s=0.5, rate_hz=10.0)
     result = answer_of(answer_of(client.send_goal_async(goal)).get_result_async()).result
     assert result.outcome.reason == "done"
@@ -270,7 +271,7 @@ def test_following_ends_by_itself_after_its_time(robot) -> None:
 
 def test_nothing_is_followed_in_a_camera_that_is_not_there(robot) -> None:
     client = SureActionClient(robot.client, GroundTracked, "/vision/ground_tracked")
-    assert client.wait_for_server(LONG_S)
+    found(client)
     assert not answer_of(client.send_goal_async(GroundTracked.Goal(phrase="x", camera="elsewhere"))).accepted
 
 
