@@ -126,7 +126,7 @@ def test_every_node_that_behaviortree_cpp_registers_is_known() -> None:
 
 MORE = """
 <BehaviorTree ID="PickUp">
-  <Sequence><Pick tool="{what}" into="{held}"/><CheckHand held="{held}"/></Sequence>
+  <Sequence><Pick tool="{what}" into="{held}"/><VerifyInHand held="{held}"/></Sequence>
 </BehaviorTree>
 <BehaviorTree ID="FetchIt">
   <SubTree ID="PickUp" what="{tool}" held="{got}" mood="{mood}"/>
@@ -152,7 +152,7 @@ def test_subtrees_become_cards_that_know_what_goes_in_and_out() -> None:
         "tree:",
         "  sequence:",
         "    - pick: {tool: $what, into: $held}",
-        "    - check_hand: {held: $held}",
+        "    - verify_in_hand: {held: $held}",
     ]
     assert "times: {type: number, default: 3}" in imported.skills["fetch_it"]
     assert "outputs:\n  got: {from: $got}" in imported.skills["fetch_it"]

@@ -76,7 +76,7 @@ def test_hovering_tells_what_the_card_says(editor: Editor, text: str, told: str)
         ("  sequence:\n    - pik: {tool: $tool}\n", (4, 6), "This is no skill"),
         ("  sequence:\n    - go_hom\n", (4, 6), "This is no skill"),
         ("  pick: {tool: wrench, into: $held}\n", (3, 15), "Expected a variable: what to pick up."),
-        ("  count_items: {into: $c, timeout_s: soon}\n", (3, 37), 'Incorrect type. Expected "number".'),
+        ("  verify_count: {into: $c, timeout_s: soon}\n", (3, 38), 'Incorrect type. Expected "number".'),
         ("  match: {do: go_home, unsue: go_home}\n", (3, 23), "Property unsue is not allowed."),
     ],
 )

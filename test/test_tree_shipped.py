@@ -101,7 +101,8 @@ def bench(tmp_path: Path) -> Iterator[Organise]:
     bench.close()
 
 
-ROUND = ["FindNextTool", "VerifyGrounding", "ClassifyTool", "LocateAgain", "Pick", "CheckHand", "Place", "CheckPlaced"]
+ROUND = ["FindNextTool", "VerifyGrounding", "ClassifyTool", "LocateAgain", "Pick", "VerifyInHand"]
+ROUND += ["Place", "VerifyPlaced"]
 
 
 def test_the_mission_brings_one_thing_after_another_to_its_place_and_reports(bench: Organise) -> None:
@@ -150,7 +151,7 @@ def test_three_failed_grasps_end_the_round_and_not_the_mission(bench: Organise) 
 
 @pytest.mark.parametrize("reason", ["dropped", "wrong_zone", "not_found", "stale"])
 def test_a_thing_that_was_misplaced_is_a_candidate_again(bench: Organise, reason: str) -> None:
-    built = bench.start(EverythingIsSorted=["no", "no", "done"], CheckPlaced=[reason, "done"])
+    built = bench.start(EverythingIsSorted=["no", "no", "done"], VerifyPlaced=[reason, "done"])
     assert bench.run(built).ok
     assert bench.said().count("FindNextTool") == 2
 

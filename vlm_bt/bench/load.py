@@ -128,7 +128,7 @@ tree:
           sequence:
             - locate_again: {tool: $tool, into: $tool}
             - pick: {tool: $tool, into: $held}
-            - check_hand: {held: $held}
+            - verify_in_hand: {held: $held}
     - place: {held: $held, zone: $zone}
     - go_home
 """

@@ -18,7 +18,7 @@ from vlm_bt.vision.geometry import Segment, Segmented
 UNKNOWN = "unknown tool"
 
 
-class CountItems(Leaf):
+class VerifyCount(Leaf):
     """Count what lies on the bench and in the containers, of one kind or of every kind.
 
     What no look can tell for sure is counted apart. In a container things lie on each other: depth sees those on top.

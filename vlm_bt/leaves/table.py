@@ -3,17 +3,18 @@
 from collections.abc import Mapping
 
 from vlm_bt.leaves.asking import AskAbout, AskGroup, AskHuman, ClassifyTool, SetAside
-from vlm_bt.leaves.counting import CountItems
+from vlm_bt.leaves.counting import VerifyCount
 from vlm_bt.leaves.finding import ChooseBySize, FindTools
 from vlm_bt.leaves.grounding import GroundPhrase
 from vlm_bt.leaves.handing import HandOver, HoldOut, PutBack
 from vlm_bt.leaves.judging import ChooseAnswer, CompareViews, CountSeen, JudgeClaim
 from vlm_bt.leaves.leaf import Leaf
 from vlm_bt.leaves.moving import GoHome, HoldStill, Pick, Place
+from vlm_bt.leaves.planning import AskToCollect, NoticeWhatTurnedUp, PlanBench
 from vlm_bt.leaves.seeing import DescribeScene, EverythingIsSorted, FindNextTool, VerifyScene
 from vlm_bt.leaves.showing import RememberView
 from vlm_bt.leaves.telling import DescribeThing, DescribeView, ReadWriting
-from vlm_bt.leaves.verifying import CheckHand, CheckPlaced, LocateAgain, VerifyGrounding
+from vlm_bt.leaves.verifying import LocateAgain, VerifyGrounding, VerifyInHand, VerifyPlaced
 from vlm_bt.leaves.watching import ArmIsWell, MayAsk, SomethingNew, WorkspaceIsClear
 from vlm_bt.leaves.writing import WriteReport
 
@@ -24,13 +25,11 @@ LEAVES: Mapping[str, type[Leaf]] = {
         AskAbout,
         AskGroup,
         AskHuman,
-        CheckHand,
-        CheckPlaced,
+        AskToCollect,
         ChooseAnswer,
         ChooseBySize,
         ClassifyTool,
         CompareViews,
-        CountItems,
         CountSeen,
         DescribeScene,
         DescribeThing,
@@ -46,14 +45,19 @@ LEAVES: Mapping[str, type[Leaf]] = {
         JudgeClaim,
         LocateAgain,
         MayAsk,
+        NoticeWhatTurnedUp,
         Pick,
         Place,
+        PlanBench,
         PutBack,
         ReadWriting,
         RememberView,
         SetAside,
         SomethingNew,
+        VerifyCount,
         VerifyGrounding,
+        VerifyInHand,
+        VerifyPlaced,
         VerifyScene,
         WorkspaceIsClear,
         WriteReport,

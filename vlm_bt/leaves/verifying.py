@@ -123,7 +123,7 @@ class LocateAgain(Leaf):
         return Outcome("done", str(renewed))
 
 
-class CheckHand(Leaf):
+class VerifyInHand(Leaf):
     """Is it in the hand? The gripper's own width says so."""
 
     takes = {"held": Input("held_object", "what should be in the hand")}
@@ -140,7 +140,7 @@ class CheckHand(Leaf):
         yield
 
 
-class CheckPlaced(Leaf):
+class VerifyPlaced(Leaf):
     """Look whether it lies where it was put.
 
     In a container depth has to show one thing more, as long as there are few enough to be told apart.

@@ -64,7 +64,7 @@ parallel:
   success: all
   do:
     - describe_scene: {into: $scene}
-    - count_items: {into: $count}""",
+    - verify_count: {into: $count}""",
     "retry": """\
 retry:
   at_most: 3
@@ -80,7 +80,7 @@ timeout:
   after_s: 30
   do: {describe_scene: {into: $scene}}""",
     "invert": "invert: {everything_is_sorted: {groups: $groups}}",
-    "always_succeed": "always_succeed: {count_items: {into: $count}}",
+    "always_succeed": "always_succeed: {verify_count: {into: $count}}",
     "always_fail": """\
 always_fail:
   reason: refuted
@@ -95,7 +95,7 @@ guard:
 for_each:
   item: $kind
   in: [pliers, screw]
-  do: {count_items: {of: $kind, into: $count}}""",
+  do: {verify_count: {of: $kind, into: $count}}""",
     "once": "once: {describe_scene: {into: $before}}",
     "wait": "wait: {for_s: 5}",
     "set": "set: {variable: $kind, to: screwdriver}",
@@ -188,7 +188,8 @@ def port_text(port: Port, *, needed: bool | None = None) -> str:
 def plain(value: Any) -> Any:
     """A default as it is written in YAML: no tuples and no objects."""
     if isinstance(value, types.Group):
-        return {"zone": value.zone, "kinds": list(value.kinds)}
+        order = {"by_size": True} if value.by_size else {}
+        return {"zone": value.zone, "kinds": list(value.kinds), **order}
     if isinstance(value, tuple) and value and isinstance(value[0], types.Group):
         return {group.name: plain(group) for group in value}
     return [plain(item) for item in value] if isinstance(value, tuple) else value
