@@ -6,6 +6,7 @@ VlmBtError
 ├── ModelError       weights that are missing, corrupt or do not fit
 ├── DrawingError     no library can draw here
 ├── PictureError     an image message that cannot be read
+├── RobotAway        a part of the robot that nothing is heard of
 ├── FrameGone        a frame that has left the ring buffer
 └── DepthMissing     no depth where one is needed
 """
@@ -39,6 +40,14 @@ class DrawingError(VlmBtError):
 
 class PictureError(VlmBtError):
     """An image message whose encoding, size or bytes cannot be read."""
+
+
+class RobotAway(VlmBtError):
+    """A part of the robot is not heard of. `reason`: what that is called in an `Outcome`."""
+
+    def __init__(self, text: str, reason: str) -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 class FrameGone(VlmBtError):

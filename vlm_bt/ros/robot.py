@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from rclpy.node import Node
 
 from vlm_bt.clocks import WallClock
-from vlm_bt.errors import ConfigError
+from vlm_bt.errors import ConfigError, RobotAway
 from vlm_bt.ros.arm import RosArm
 from vlm_bt.ros.camera import MAIN, open_eyes
 from vlm_bt.ros.eye import Eye
@@ -16,6 +16,7 @@ from vlm_bt.ros.runtime import Inbox
 from vlm_bt.ros.stamps import Stamps
 from vlm_bt.ros.workspace import RosWorkspace
 from vlm_bt.settings import Settings
+from vlm_bt.types import Outcome
 
 ANSWERS_WITHIN_S = 15.0
 LOOKS_EVERY_S = 0.02
@@ -58,29 +59,32 @@ class Robot:
         """Wait until everything has been heard of once. Before missions only.
 
         Raises:
-            ConfigError: Something is missing still after `limit_s` of real time; all of it is named.
+            RobotAway: Something is missing still after `limit_s` of real time; all of it is named.
         """
         end_s = time.monotonic() + limit_s
         missing = self.missing()
         while missing:
             if time.monotonic() > end_s:
-                raise ConfigError(f"the robot is not there after {limit_s:g} s: {'; '.join(missing)}")
+                told = "; ".join(what.detail for what in missing)
+                raise RobotAway(f"the robot is not there after {limit_s:g} s: {told}", missing[0].reason)
             time.sleep(LOOKS_EVERY_S)
             self.inbox.empty()
             missing = self.missing()
 
-    def missing(self) -> list[str]:
-        """What has not been heard of lately, in words."""
-        found = [] if self.stamps.now_s > 0 else ["nobody publishes /clock, and simulated time is to be used"]
-        found += [eye.trouble().detail for eye in self.eyes.values() if not eye.seen and eye.name == MAIN]
+    def missing(self) -> list[Outcome]:
+        """What has not been heard of lately, each as the fault that it would be in a mission."""
+        found = []
+        if self.stamps.now_s <= 0:
+            found.append(Outcome("stale", "nobody publishes /clock, and simulated time is to be used"))
+        found += [eye.trouble() for eye in self.eyes.values() if not eye.seen and eye.name == MAIN]
         if not self.arm.heard:
-            found.append("the arm says nothing of itself")
+            found.append(Outcome("arm_fault", "the arm says nothing of itself"))
         elif not self.arm.served:
-            found.append("nobody serves the arm's actions")
+            found.append(Outcome("arm_fault", "nobody serves the arm's actions"))
         elif self.arm.rivals:
-            found.append(
-                f"more than one node serves {' and '.join(self.arm.rivals)}: they would answer for one another"
-            )
+            names = " and ".join(self.arm.rivals)
+            told = f"more than one node serves {names}: they would answer for one another"
+            found.append(Outcome("arm_fault", told))
         if not self.workspace.heard:
-            found.append("nothing says whether somebody is in reach")
+            found.append(Outcome("stale", "nothing says whether somebody is in reach"))
         return found

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from vlm_bt.errors import VlmBtError
+from vlm_bt.errors import RobotAway, VlmBtError
 from vlm_bt.executive import Snapshot
 from vlm_bt.ros.heartbeat import Pulse
 from vlm_bt.ros.request import Attachments, Prepare, Request, Running, Start
@@ -204,6 +204,9 @@ class Worker:
             attached = self._attach(run)
             attached = replace(attached, subscribers=(*attached.subscribers, view))
             mission = self._start(run.request, attached)
+        except RobotAway as error:
+            run.ends(Outcome(error.reason, str(error)))
+            return
         except VlmBtError as error:
             run.ends(Outcome("unsupported", str(error)))
             return
