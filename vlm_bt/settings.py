@@ -32,7 +32,13 @@ class BenchSettings(Strict):
 
 
 class SimulationSettings(Strict):
-    """The scene is drawn from the seed; `kinds` lays out exactly these instead."""
+    """The scene is drawn from the seed; `kinds` lays out exactly these instead.
+
+    `fidelity`: "full" is physical, drawn and seen by the configured model; "fast" follows geometry alone and answers
+    for the model as it was measured (`vlm_bt.app.fast`).
+    """
+
+    fidelity: Literal["full", "fast"] = "full"
 
     items: int = Field(25, ge=0, le=60)
     kinds: tuple[str, ...] | None = None

@@ -10,6 +10,8 @@ from vlm_bt.app.result import Progress, Result
 from vlm_bt.app.simulated import LayOut, SimulatedSite
 from vlm_bt.frames import FrameStore
 from vlm_bt.settings import Settings
+from vlm_bt.simulation.fast_lanes import FastLanes
+from vlm_bt.vision.lane import Lane, OpenLane
 
 __all__ = ["Mission", "Progress", "Result", "SimulatedSite", "build"]
 
@@ -38,8 +40,15 @@ def build(
     """
     frames = FrameStore()
     site = SimulatedSite(settings, frames, seed, realtime=speed == "realtime", lay_out=lay_out)
+    open_lane: OpenLane = Lane
+    if settings.simulation.fidelity == "fast":
+        lanes = FastLanes()
+        lanes.show(site.world)
+        open_lane = lanes.open
     try:
-        return Mission(settings, tree, site, frames, human=human, inputs=inputs or {}, out=out, seed=seed)
+        return Mission(
+            settings, tree, site, frames, human=human, inputs=inputs or {}, out=out, seed=seed, open_lane=open_lane
+        )
     except BaseException:
         site.close()
         frames.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -32,6 +33,7 @@ from vlm_bt.settings import Settings
 from vlm_bt.tree.compile import compile_tree
 from vlm_bt.tree.load import TreeSource, load_tree, skill_folders
 from vlm_bt.types import Group, Outcome, Question
+from vlm_bt.vision.lane import Lane, OpenLane
 from vlm_bt.vision.service import VisionService
 from vlm_bt.vision.vocabulary import KINDS
 
@@ -48,6 +50,8 @@ class Mission:
         subscribers: See every tick, after the recorder.
         onlooker: Sees every entry of the record as it is written; must be quick.
         vision: A service that outlives the mission, with its models loaded; else the mission has one of its own.
+        leaves: What skill cards may name.
+        open_lane: Where the models of a service of its own run.
     """
 
     def __init__(
@@ -64,6 +68,8 @@ class Mission:
         subscribers: tuple[Subscriber, ...] = (),
         onlooker: Callable[[str, Mapping[str, Any]], None] | None = None,
         vision: VisionService | None = None,
+        leaves: Mapping[str, type[Leaf]] = LEAVES,
+        open_lane: OpenLane = Lane,
     ) -> None:
         self._began_s = time.perf_counter()
         self._settings = settings
@@ -73,7 +79,7 @@ class Mission:
         self.frames = frames
         self.clock = site.clock
         zones = settings.zones()
-        source = load_tree(tree, LEAVES, skills_dirs=skill_folders(settings.skills), allow=settings.allow)
+        source = load_tree(tree, leaves, skills_dirs=skill_folders(settings.skills), allow=settings.allow)
         given = source.parse_inputs(inputs)
         out.mkdir(parents=True, exist_ok=True)
         self.recorder = McapRecorder(out / "mission.mcap", self.frames, lambda: self.clock.now_s)
@@ -89,7 +95,13 @@ class Mission:
         self.human = site.person(human, self.recorder, self._question_picture)
         self._owns_vision = vision is None
         self.vision = vision or VisionService(
-            settings.vision, tuple(zones.values()), self.frames, self.clock, self.recorder, lockstep=site.lockstep
+            settings.vision,
+            tuple(zones.values()),
+            self.frames,
+            self.clock,
+            self.recorder,
+            lockstep=site.lockstep,
+            open_lane=open_lane,
         )
         self.vision.begin_mission(self.clock, self.recorder)
         self.ledger = Ledger(self.clock, self.recorder, settings.mission.verdict_max_age_s)
@@ -111,7 +123,7 @@ class Mission:
             ledger=self.ledger,
             memory=self.memory,
             monitors=site.monitors,
-            zones=zones,
+            zones=ChainMap(self.memory.plan.zones, zones),
             knowledge={kind: ToolKnowledge(kind, **known.model_dump()) for kind, known in settings.tools.items()},
             kinds=KINDS,
             error_rate=settings.vision.error_rate,
@@ -247,7 +259,7 @@ class Mission:
         self.conversation.settle(self.clock.tick)
         if self._settings.human.kept_facts is not None:
             keep(self.memory.facts, self._settings.human.kept_facts)
-        judged = self.site.judge(self._settings.zones())
+        judged = self.site.judge({**self._settings.zones(), **self.memory.plan.zones})
         result = Result(
             outcome="interrupted" if self._interrupted else "done" if ended.ok else ended.reason,
             detail=ended.detail,

@@ -12,6 +12,7 @@ from vlm_bt.frames import FrameStore
 from vlm_bt.leaves.handing import HAND_OVER
 from vlm_bt.ports import Camera, Monitor, Recorder
 from vlm_bt.settings import Settings
+from vlm_bt.simulation.fast_world import FastWorld
 from vlm_bt.simulation.realsense import SimulatedRealSense
 from vlm_bt.simulation.scenario import Scenario
 from vlm_bt.simulation.truth import Truth
@@ -48,7 +49,8 @@ class SimulatedSite:
         scenario = Scenario.from_seed(seed, simulation.items, kinds=simulation.kinds)
         self._settings = settings
         self.clock = LockstepClock(settings.mission.tick_s, realtime=realtime)
-        self.world = World(
+        make = FastWorld if simulation.fidelity == "fast" else World
+        self.world = make(
             lay_out(scenario) if lay_out is not None else scenario,
             frames,
             robot=settings.arm.robot,

@@ -37,6 +37,9 @@ def run(
         list[str] | None, typer.Option("--set", help="An input of the tree, or a setting such as simulation.items=6.")
     ] = None,
     items: Annotated[int | None, typer.Option(min=0, max=60, help="How many things lie on the bench.")] = None,
+    fidelity: Annotated[
+        str | None, typer.Option(help="'full', drawn and physical, or 'fast', by geometry alone: for many missions.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for report and record. Default: runs/TREE-SEED.")] = None,
     json: Annotated[bool, typer.Option("--json", help="End with one JSON object as the last line.")] = False,
 ) -> None:
@@ -48,6 +51,7 @@ def run(
     vlm-bt run "organise this workbench" --seed 12      a sentence chooses the tree
     vlm-bt run "get me the largest wrench"              ... and fills its inputs
     vlm-bt run my_tree.yaml --items 4 --speed realtime
+    vlm-bt run organise_workbench --fidelity fast       the same mission without physics
 
     Ends with 0 when the mission is done, 1 when it failed, 2 on bad input and 130 when it was interrupted.
     Ctrl-C stops the arm first and still writes the report.
@@ -62,6 +66,8 @@ def run(
     chosen, inputs = overridden(settings.load(config), set_ or [])
     if items is not None:
         chosen = changed(chosen, "simulation.items", items)
+    if fidelity is not None:
+        chosen = changed(chosen, "simulation.fidelity", fidelity)
     folder = made(out or Path("runs") / f"{path.stem}-{seed}")
     who = human or chosen.human.channel
     typer.echo("laying out the bench and loading the model ...", err=True)

@@ -35,7 +35,7 @@ from vlm_bt.vision.cache import Cache, Key, content_of
 from vlm_bt.vision.calibration import Calibrations
 from vlm_bt.vision.composing import Composed
 from vlm_bt.vision.messages import Cost, Done, Failed, FromProcess, Job, Ready, Reply, Sent, Shown
-from vlm_bt.vision.model import Asked, Unsupported
+from vlm_bt.vision.model import Asked, Unsupported, VisionModel
 from vlm_bt.vision.pictures import Picture
 from vlm_bt.vision.weights import SHIPPED
 from vlm_bt.vision_settings import EmbeddedModel, LangchainModel, ModelChoice, RemoteModel, ScriptedModel
@@ -58,8 +58,10 @@ class OpenDesk:
     lockstep: bool = False
     name: str = SHIPPED
 
-    def __call__(self) -> Desk:
-        return Desk(self)
+    def __call__(self, wrap: Callable[[VisionModel], VisionModel] | None = None) -> Desk:
+        """Args: wrap: puts something between the desk and its model."""
+        model = open_model(self.settings, self.surroundings)
+        return Desk(self, model if wrap is None else wrap(model))
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,10 +77,10 @@ class Prepared:
 class Desk:
     """A model with its cache and its calibration."""
 
-    def __init__(self, opened: OpenDesk) -> None:
+    def __init__(self, opened: OpenDesk, model: VisionModel) -> None:
         settings = opened.settings
         self._lockstep = opened.lockstep
-        self._model = Composed(open_model(settings, opened.surroundings))
+        self._model = Composed(model)
         self._limit = settings.batch_at_most
         self._cache = Cache(opened.cache)
         self._reader = FrameReader()

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import ForkingPickler
+from typing import Protocol
 
 from vlm_bt.vision.messages import Began, Cancel, Done, Failed, FromProcess, Job, Ready, Worker
 from vlm_bt.vision.process import serve
@@ -37,6 +38,41 @@ class Lost:
 
 
 FromLane = FromProcess | Lost
+
+
+class AnyLane(Protocol):
+    """What the service needs of whatever answers jobs; `Lane` says what each part means."""
+
+    restarts: int
+    ready: Ready | None
+    gone: str
+
+    @property
+    def pid(self) -> int | None: ...
+
+    @property
+    def has_news(self) -> bool: ...
+
+    def post(self, message: list[Job] | Cancel) -> None: ...
+
+    def take(self) -> list[FromLane]: ...
+
+    def close(self) -> None: ...
+
+
+class OpenLane(Protocol):
+    """Opens a lane: `Lane` itself, or something that needs no process."""
+
+    def __call__(
+        self,
+        name: str,
+        open_worker: Callable[[], Worker],
+        arrived: threading.Condition,
+        *,
+        threads: int = 1,
+        patience_s: float = 60.0,
+        start_within_s: float = 300.0,
+    ) -> AnyLane: ...
 
 
 class Lane:
