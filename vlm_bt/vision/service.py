@@ -25,7 +25,7 @@ from vlm_bt.vision.backends import Surroundings
 from vlm_bt.vision.desk import OpenDesk
 from vlm_bt.vision.geometer import OpenGeometry
 from vlm_bt.vision.geometry import FindSpot, GeometryRequest, PlanGrasps, Segment
-from vlm_bt.vision.lane import Lane, Lost
+from vlm_bt.vision.lane import AnyLane, Lane, Lost, OpenLane
 from vlm_bt.vision.messages import Cancel, Cutouts, Done, Failed, Job, Ready, Reply, Sent, Shown
 from vlm_bt.vision.metrics import Metrics
 from vlm_bt.vision.plain import plain
@@ -86,6 +86,7 @@ class VisionService:
         zones: Places by name: claims may name them, and those with walls are looked into.
         lockstep: Time is simulated: an answer arrives exactly its latency after its question, and the clock waits for
             it. Otherwise it arrives when it is there.
+        open_lane: Where models and geometry run; each in a process of its own if not given.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class VisionService:
         recorder: Recorder,
         *,
         lockstep: bool = True,
+        open_lane: OpenLane = Lane,
     ) -> None:
         self._settings = settings
         self._frames = frames
@@ -106,11 +108,11 @@ class VisionService:
         self._arrived = threading.Condition()
         containers = tuple(zone for zone in zones if zone.container)
         surroundings = Surroundings(containers, settings.offline, tuple(zones))
-        self.lanes: dict[str, Lane] = {
-            GEOMETRY: Lane(GEOMETRY, OpenGeometry(containers), self._arrived, patience_s=GEOMETRY_PATIENCE_S)
+        self.lanes: dict[str, AnyLane] = {
+            GEOMETRY: open_lane(GEOMETRY, OpenGeometry(containers), self._arrived, patience_s=GEOMETRY_PATIENCE_S)
         }
         for name, model in settings.models.items():
-            self.lanes[name] = Lane(
+            self.lanes[name] = open_lane(
                 name,
                 OpenDesk(model, surroundings, settings.cache, lockstep, name),
                 self._arrived,
@@ -482,6 +484,6 @@ class VisionService:
                 self._fail(entry, Outcome("timed_out", f"{entry.lane} gave no answer to {entry.group.kind} in time"))
 
 
-def _close(lanes: tuple[Lane, ...]) -> None:
+def _close(lanes: tuple[AnyLane, ...]) -> None:
     for lane in lanes:
         lane.close()
