@@ -23,10 +23,10 @@ from vlm_bt.evaluation.relations import side_of
 from vlm_bt.evaluation.scene import Scene
 from vlm_bt.evaluation.sheet import worst
 from vlm_bt.evaluation.suite import BLOCK, FIRST_SEED
-from vlm_bt.evaluation.wanted import Wanted, by_kind, misspelt, who_fits
 from vlm_bt.evaluation.writing import changed
 from vlm_bt.questions import WHAT_IS_IT, Choose, Counted, Found, Ground, Grounded, HowMany, Look
 from vlm_bt.training.staged import Staged, Truth
+from vlm_bt.training.wanted import Wanted, by_kind, misspelt, who_fits
 from vlm_bt.types import Answer, Box, Footprint
 from vlm_bt.vision.geometry import SeenRegion
 from vlm_bt.vision.vocabulary import OTHER

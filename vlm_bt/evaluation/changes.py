@@ -11,9 +11,9 @@ from vlm_bt.evaluation.answered import Answered, Item, tagged
 from vlm_bt.evaluation.scene import Scene
 from vlm_bt.evaluation.statistics import balanced
 from vlm_bt.evaluation.suite import Stage, Suite, share, usual_figures
-from vlm_bt.evaluation.wanted import are
 from vlm_bt.questions import IsTrue, Look
 from vlm_bt.training.staged import EVENTS, Order, Truth
+from vlm_bt.training.wanted import are
 from vlm_bt.vision.asking_words import indefinite
 from vlm_bt.vision.vocabulary import KINDS
 

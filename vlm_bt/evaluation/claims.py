@@ -18,12 +18,12 @@ from vlm_bt.evaluation.answered import Answered, Item, tagged
 from vlm_bt.evaluation.scene import Scene, is_seen, place_of
 from vlm_bt.evaluation.statistics import accuracy
 from vlm_bt.evaluation.suite import Stage, Suite, share, usual_figures
-from vlm_bt.evaluation.wanted import Wanted, by_colour_and_kind, by_kind, by_nothing, kinds_there, pick, who_fits
 from vlm_bt.questions import IsTrue, Look
 from vlm_bt.sentences import plural
 from vlm_bt.simulation.scenario import Scenario
 from vlm_bt.simulation.tools import make_tool
 from vlm_bt.training.staged import Order, Truth
+from vlm_bt.training.wanted import Wanted, by_colour_and_kind, by_kind, by_nothing, kinds_there, pick, who_fits
 from vlm_bt.vision.asking_words import indefinite
 from vlm_bt.vision.vocabulary import KINDS
 from vlm_bt.vision.words import ABSENT, COLOUR_WORDS

@@ -11,10 +11,10 @@ from vlm_bt.evaluation.answered import Answered, Item, tagged
 from vlm_bt.evaluation.scene import Scene
 from vlm_bt.evaluation.statistics import accuracy
 from vlm_bt.evaluation.suite import Stage, Suite, share, usual_figures
-from vlm_bt.evaluation.wanted import by_misspelling, by_synonym
 from vlm_bt.questions import WHAT_IS_IT, Choose, Look
 from vlm_bt.training.held_out import is_pair_held_out
 from vlm_bt.training.staged import Order, Truth
+from vlm_bt.training.wanted import by_misspelling, by_synonym
 from vlm_bt.vision.geometry import SeenRegion
 from vlm_bt.vision.vocabulary import KINDS, OTHER
 

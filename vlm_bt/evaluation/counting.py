@@ -11,10 +11,10 @@ from vlm_bt.evaluation.answered import Answered, Item, tagged
 from vlm_bt.evaluation.scene import Scene, is_seen
 from vlm_bt.evaluation.statistics import accuracy
 from vlm_bt.evaluation.suite import Stage, Suite, share, usual_figures
-from vlm_bt.evaluation.wanted import by_kind, kinds_there, pick, who_fits
 from vlm_bt.questions import MOST_COUNTED, HowMany, Look
 from vlm_bt.sentences import plural
 from vlm_bt.training.staged import Order
+from vlm_bt.training.wanted import by_kind, kinds_there, pick, who_fits
 from vlm_bt.vision.vocabulary import KINDS
 
 _KINDS_EACH = 2

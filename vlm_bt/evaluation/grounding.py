@@ -12,7 +12,9 @@ from vlm_bt.evaluation.judging import FOUND_FROM
 from vlm_bt.evaluation.scene import Scene, is_seen, place_of
 from vlm_bt.evaluation.statistics import accuracy, wilson
 from vlm_bt.evaluation.suite import Stage, Suite, share, usual_figures
-from vlm_bt.evaluation.wanted import (
+from vlm_bt.questions import Ground, Look
+from vlm_bt.training.staged import Order, Truth
+from vlm_bt.training.wanted import (
     Wanted,
     by_colour,
     by_colour_and_kind,
@@ -25,8 +27,6 @@ from vlm_bt.evaluation.wanted import (
     pick,
     who_fits,
 )
-from vlm_bt.questions import Ground, Look
-from vlm_bt.training.staged import Order, Truth
 from vlm_bt.vision.asking_words import proper_parts
 from vlm_bt.vision.vocabulary import KINDS
 from vlm_bt.vision.words import ABSENT, COLOUR_WORDS, NO_COLOURS

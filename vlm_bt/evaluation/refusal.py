@@ -13,9 +13,9 @@ from vlm_bt.evaluation.grounding import ground, phrases_not_there
 from vlm_bt.evaluation.scene import Scene
 from vlm_bt.evaluation.statistics import accuracy
 from vlm_bt.evaluation.suite import Stage, Suite, share, usual_figures
-from vlm_bt.evaluation.wanted import pick
 from vlm_bt.questions import WHAT_IS_IT, Choose, HowMany, IsTrue, Look
 from vlm_bt.training.staged import Order
+from vlm_bt.training.wanted import pick
 from vlm_bt.vision.asking_words import indefinite
 from vlm_bt.vision.vocabulary import KINDS, OTHER
 

@@ -12,10 +12,10 @@ from vlm_bt.evaluation.grounding import phrases_there
 from vlm_bt.evaluation.scene import Scene
 from vlm_bt.evaluation.statistics import balanced
 from vlm_bt.evaluation.suite import Stage, Suite, share, usual_figures
-from vlm_bt.evaluation.wanted import are, pick, who_fits
 from vlm_bt.questions import IsTrue, Look
 from vlm_bt.simulation.scenario import ZONES
 from vlm_bt.training.staged import Order, Truth
+from vlm_bt.training.wanted import are, pick, who_fits
 from vlm_bt.types import Box
 
 SIDES = ("left of", "right of", "above", "below")

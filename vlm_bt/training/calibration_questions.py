@@ -6,9 +6,8 @@ there, a kind that is missing, something that lies on no bench.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from vlm_bt.sentences import plural
 from vlm_bt.simulation.scenario import ZONES
 from vlm_bt.training.data import Label
 from vlm_bt.training.staged import Staged, Truth
+from vlm_bt.training.wanted import STEEL, Wanted, by_colour_and_kind, by_kind, by_nothing, pick, who_fits
 from vlm_bt.types import Box, Frame
 from vlm_bt.vision.asking_words import indefinite
 from vlm_bt.vision.calibration import KIND_SKILL, skill_of
@@ -35,9 +35,7 @@ COLOUR_QUESTIONS = ("what colour is it?", "which colour is it?")
 _THERE = ("there is {} on the bench", "there is {}", "{}", "is there {} on the bench?")
 _THING = ("{}", "it is {}", "is it {}?", "this is {}")
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six")
-_STEEL = ("grey", "dark grey", "silver")
 _CLAIMS_OF_SCENE, _CLAIMS_OF_THING, _TRIES = 4, 2, 40
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,36 +51,14 @@ class Case:
         return skill_of(self.question, self.pictures)
 
 
-class Thing(Protocol):
-    """What is known of a thing; `visible`: share of it that is seen."""
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def colour(self) -> str: ...
-    @property
-    def visible(self) -> float: ...
-
-
 @dataclass(frozen=True)
 class CutOut:
-    """A thing that was cut out."""
+    """A thing that was cut out of a picture; `visible`: share of it that is seen."""
 
     kind: str
     colour: str
+    parts: tuple[str, ...] = ()
     visible: float = 1.0
-
-
-@dataclass(frozen=True)
-class Named:
-    """A phrase and who fits it. `fits` is None where people, too, might say it or not."""
-
-    text: str
-    fits: Callable[[Thing], bool | None]
-
-    def among(self, truths: Sequence[Thing]) -> list[Thing] | None:
-        said = [(truth, self.fits(truth)) for truth in truths]
-        return None if any(fit is None for _, fit in said) else [truth for truth, fit in said if fit]
 
 
 def of_things(frame: Frame, regions: Sequence[tuple[Region, Label]], rng: np.random.Generator) -> Iterator[Case]:
@@ -98,34 +74,10 @@ def of_scene(staged: Staged, rng: np.random.Generator) -> Iterator[Case]:
         yield from _of_change(staged)
         return
     yield from _of_scene(frame, None, list(truths), rng)
-    zone = _pick(rng, ZONES)
+    zone = pick(rng, ZONES)
     box = zone_box(FrameHandle(frame.id, frame.camera, "", frame.intrinsics, frame.pose_camera_in_base, 0.0), zone)
     if box is not None:
         yield from _of_scene(frame, box, [truth for truth in truths if truth.zone == zone.name], rng)
-
-
-def of_kind(kind: str) -> Named:
-    """ "pliers" is also said of those with a needle nose."""
-    return Named(
-        kind, lambda t: t.kind == kind or (None if (kind, t.kind) == ("pliers", "needle-nose pliers") else False)
-    )
-
-
-def of_colour(colour: str, kind: str, rng: np.random.Generator) -> Named:
-    """Greys and silver are too near to each other to be told false."""
-    named = of_kind(kind)
-
-    def fits(truth: Thing) -> bool | None:
-        fit = named.fits(truth)
-        if fit is False or truth.colour == colour:
-            return fit
-        return None if colour in _STEEL and truth.colour in _STEEL else False
-
-    return Named(f"{_pick(rng, COLOUR_WORDS[colour])} {kind}", fits)
-
-
-def of_nothing(rng: np.random.Generator) -> Named:
-    return Named(_pick(rng, ABSENT), lambda truth: False)
 
 
 def _of_thing(frame: Frame, region: Region, label: Label, rng: np.random.Generator) -> Iterator[Case]:
@@ -145,15 +97,15 @@ def _of_thing(frame: Frame, region: Region, label: Label, rng: np.random.Generat
         holds = bool(rng.random() < 0.5)
         named = _named(rng, [thing], holds)
         if named is not None:
-            text = _pick(rng, _THING).format(indefinite(named.text))
+            text = pick(rng, _THING).format(indefinite(named.text))
             yield Case(IsTrue(looks, text), picture, "yes" if holds else "no")
-    near = _STEEL if thing.colour in _STEEL else (thing.colour,)
+    near = STEEL if thing.colour in STEEL else (thing.colour,)
     others = [colour for colour in COLOUR_WORDS if colour not in near]
     wrong = [others[int(i)] for i in rng.permutation(len(others))[: int(rng.integers(2, 5))]]
     there = bool(rng.random() < 0.85)
     options = [*wrong, thing.colour] if there else wrong
     options = [options[int(i)] for i in rng.permutation(len(options))]
-    asked = _pick(rng, COLOUR_QUESTIONS)
+    asked = pick(rng, COLOUR_QUESTIONS)
     yield Case(Choose(looks, asked, tuple(options)), picture, thing.colour if there else OTHER)
 
 
@@ -165,14 +117,14 @@ def _of_scene(frame: Frame, box: Box | None, truths: Sequence[Truth], rng: np.ra
         holds = number % 2 == 0
         named = _named(rng, truths, holds)
         if named is not None:
-            text = _pick(rng, _THERE).format(indefinite(named.text))
+            text = pick(rng, _THERE).format(indefinite(named.text))
             yield Case(IsTrue(looks, text), picture, "yes" if holds else "no")
     # What hides behind another thing nobody can count.
     if not all(truth.box is not None and truth.visible >= SEEN_FROM for truth in truths):
         return
     yield Case(HowMany(looks, "things"), picture, str(min(len(truths), MOST_COUNTED)))
-    for kind in {_pick(rng, [t.kind for t in truths if t.kind in KINDS] or KINDS), _pick(rng, KINDS)}:
-        found = of_kind(kind).among(truths)
+    for kind in {pick(rng, [t.kind for t in truths if t.kind in KINDS] or KINDS), pick(rng, KINDS)}:
+        found = who_fits(by_kind(kind), truths)
         if found is not None:
             yield Case(HowMany(looks, plural(kind, 2)), picture, str(min(len(found), MOST_COUNTED)))
             if len(found) + 1 < len(_NUMBERS):
@@ -201,28 +153,25 @@ def _of_change(staged: Staged) -> Iterator[Case]:
         yield Case(IsTrue(looks, claim), pictures, "yes" if holds else "no")
 
 
-def _named(rng: np.random.Generator, truths: Sequence[Thing], holds: bool) -> Named | None:
+def _named(rng: np.random.Generator, truths: Sequence[Truth | CutOut], holds: bool) -> Wanted | None:
     """A phrase that somebody there fits, or nobody; None where none was found."""
     shown = [t for t in truths if t.kind in KINDS and t.colour in COLOUR_WORDS and t.visible >= SEEN_FROM]
     for _ in range(_TRIES):
         if holds and not shown:
             return None
-        one = _pick(rng, shown) if shown else None
+        one = pick(rng, shown) if shown else None
         chance = rng.random()
         if holds and one is not None:
-            named = of_colour(one.colour, one.kind, rng) if chance < 0.6 else of_kind(one.kind)
+            named = by_colour_and_kind(one.colour, one.kind, rng) if chance < 0.6 else by_kind(one.kind)
         elif chance < 0.2:
-            named = of_nothing(rng)
+            named = by_nothing(pick(rng, ABSENT))
         elif chance < 0.6 and one is not None:
-            named = of_colour(_pick(rng, tuple(COLOUR_WORDS)), one.kind, rng)
+            named = by_colour_and_kind(pick(rng, tuple(COLOUR_WORDS)), one.kind, rng)
         else:
-            kind = _pick(rng, KINDS)
-            named = of_kind(kind) if chance < 0.8 else of_colour(_pick(rng, tuple(COLOUR_WORDS)), kind, rng)
-        found = named.among(truths)
+            kind = pick(rng, KINDS)
+            colour = pick(rng, tuple(COLOUR_WORDS))
+            named = by_kind(kind) if chance < 0.8 else by_colour_and_kind(colour, kind, rng)
+        found = who_fits(named, truths)
         if found is not None and bool(found) is holds:
             return named
     return None
-
-
-def _pick(rng: np.random.Generator, choices: Sequence[T]) -> T:
-    return choices[int(rng.integers(len(choices)))]

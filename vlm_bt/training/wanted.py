@@ -4,19 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 
-from vlm_bt.training.staged import Truth
 from vlm_bt.vision.asking_words import indefinite
 from vlm_bt.vision.vocabulary import KINDS
 from vlm_bt.vision.words import COLOUR_WORDS, HANDLED, SYNONYMS
 
 T = TypeVar("T")
 
-_STEEL = ("grey", "dark grey", "silver")
+STEEL = ("grey", "dark grey", "silver")
+"""Too near to each other to be told false."""
 _NEIGHBOURS = "qwertyuiop asdfghjkl zxcvbnm"
+
+
+class Thing(Protocol):
+    """What is known of a thing; see `Truth`. What was cut out of a picture is one, too."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def colour(self) -> str: ...
+    @property
+    def parts(self) -> tuple[str, ...]: ...
+
+
+Some = TypeVar("Some", bound=Thing)
 
 
 @dataclass(frozen=True)
@@ -34,25 +48,25 @@ class Wanted:
     colour: str = ""
     part: str = ""
 
-    def fits(self, truth: Truth) -> bool | None:
+    def fits(self, truth: Thing) -> bool | None:
         """Whether it is said of this thing; None where people, too, might say it or not."""
         parts = [self._kind_fits(truth), self._colour_fits(truth), self._part_fits(truth)]
         if self.asked == "absent" or False in parts:
             return False
         return None if None in parts else True
 
-    def _kind_fits(self, truth: Truth) -> bool | None:
+    def _kind_fits(self, truth: Thing) -> bool | None:
         if not self.kind or truth.kind == self.kind:
             return True
         # "pliers" is also said of those with a needle nose.
         return None if (self.kind, truth.kind) == ("pliers", "needle-nose pliers") else False
 
-    def _colour_fits(self, truth: Truth) -> bool | None:
+    def _colour_fits(self, truth: Thing) -> bool | None:
         if not self.colour or truth.colour == self.colour:
             return True
-        return None if self.colour in _STEEL and truth.colour in _STEEL else False
+        return None if self.colour in STEEL and truth.colour in STEEL else False
 
-    def _part_fits(self, truth: Truth) -> bool | None:
+    def _part_fits(self, truth: Thing) -> bool | None:
         if not self.part or self.part in truth.parts:
             return True
         # "rounded end" and "flat end" may both be said of one thing by somebody who does not look closely.
@@ -94,7 +108,7 @@ def by_nothing(noun: str) -> Wanted:
     return Wanted(noun, "absent")
 
 
-def who_fits(wanted: Wanted, truths: Sequence[Truth]) -> list[Truth] | None:
+def who_fits(wanted: Wanted, truths: Sequence[Some]) -> list[Some] | None:
     """The things that a phrase names; None where it cannot be said of one of them."""
     fits = [(truth, wanted.fits(truth)) for truth in truths]
     if any(said is None for _, said in fits):
@@ -128,7 +142,7 @@ def are(noun: str) -> bool:
     return noun.endswith("s") and not noun.startswith(("pair", "a pair"))
 
 
-def kinds_there(truths: Sequence[Truth]) -> list[str]:
+def kinds_there(truths: Sequence[Thing]) -> list[str]:
     """Kinds that lie there at all, in the order of the vocabulary."""
     return [kind for kind in KINDS if any(truth.kind == kind for truth in truths)]
 
