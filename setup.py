@@ -54,6 +54,7 @@ setup(
             "vision/weights/**/*.json",
             "vision/weights/**/*.md",
             "recording/templates/**/*",
+            "bench/baseline/**/*.yaml",
         ]
     },
     data_files=shared_files(),
@@ -98,6 +99,8 @@ setup(
         # Shards that other trainers read.
         "training": ["webdataset>=1.0", "tensorboard>=2.20"],
         "realsense": ["pyrealsense2>=2.59"],
+        # Campaigns on a cluster.
+        "ray": ["ray>=2.50"],
         # No extra for ROS: it is the distribution's, or that of scripts/ros_interfaces, which builds the messages too.
         # Colcon looks here for what runs the tests.
         "test": ["pytest>=8.3"],

@@ -1,0 +1,78 @@
+"""Who runs the missions of a campaign: processes of this machine, or the workers of a Ray cluster."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from vlm_bt.bench.campaign_mission import Bench, Case
+from vlm_bt.errors import ConfigError
+
+LOCAL = "local"
+_BENCH: list[Bench] = []
+"""The bench of this worker process; its models stay loaded from case to case."""
+
+
+def run_case(case: Case) -> dict[str, Any]:
+    """The row of one case, on the bench of this process."""
+    if not _BENCH:
+        _BENCH.append(Bench())
+    return _BENCH[0].run(case)
+
+
+def with_processes(cases: Sequence[Case], jobs: int) -> Iterator[dict[str, Any]]:
+    """Rows as they are done, by `jobs` processes. A process that dies takes the cases under way down as crashed."""
+    left = list(cases)
+    while left:
+        # Spawned: a process that has a renderer must not be forked.
+        with ProcessPoolExecutor(min(jobs, len(left)), multiprocessing.get_context("spawn")) as pool:
+            running = {pool.submit(run_case, case): case for case in left}
+            try:
+                for done in as_completed(running):
+                    row = done.result()
+                    left.remove(running[done])
+                    yield row
+            except BrokenProcessPool:
+                # Which of them it was cannot be told: each is tried alone.
+                yield from _one_by_one(left)
+                return
+
+
+def with_ray(cases: Sequence[Case], address: str) -> Iterator[dict[str, Any]]:
+    """Rows as they are done, by a Ray cluster that has this package; "local" starts one on this machine.
+
+    Raises:
+        ConfigError: Ray is not installed, or no cluster answers there.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise ConfigError("--ray needs Ray: pip install 'vlm_bt[ray]'") from error
+    try:
+        ray.init(address=None if address == LOCAL else address, log_to_driver=False, include_dashboard=False)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise ConfigError(f"--ray {address}: no Ray cluster answers there ({error})") from error
+    try:
+        task = ray.remote(max_retries=1)(run_case)
+        running = {task.remote(case): case for case in cases}
+        while running:
+            (done, *_), _ = ray.wait(list(running))
+            case = running.pop(done)
+            try:
+                yield ray.get(done)
+            except ray.exceptions.RayError as error:
+                yield {"key": case.key, "part": case.part, "crashed": str(error).splitlines()[0]}
+    finally:
+        ray.shutdown()
+
+
+def _one_by_one(cases: Sequence[Case]) -> Iterator[dict[str, Any]]:
+    for case in cases:
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+            try:
+                yield pool.submit(run_case, case).result()
+            except BrokenProcessPool:
+                yield {"key": case.key, "part": case.part, "crashed": "its process died"}
