@@ -83,13 +83,14 @@ class Organise(Bench):
 
     def start(self, **plan: list[str]) -> Compiled:
         leaves = {name: scripted(leaf) for name, leaf in LEAVES.items()}
-        self.script.plan = plan
+        self.script.plan = {"FindTools": ["not_found"], "NoticeWhatTurnedUp": ["not_found"], **plan}
         tree = load_tree(CHECKOUT / "trees" / "organise_workbench.yaml", leaves)
         self.open.append(compile_tree(tree, self.ports, namespace="organise"))
         return self.open[-1]
 
     def said(self) -> list[str]:
         quiet = ("WorkspaceIsClear", "DescribeScene", "WriteReport", "VerifyScene", "GoHome")
+        quiet += ("FindTools", "PlanBench", "NoticeWhatTurnedUp")
         entries = [entry.split("(")[0] for entry in self.script.log]
         return [entry for entry in entries if entry not in quiet]
 
@@ -122,6 +123,26 @@ def test_a_person_is_asked_where_the_model_is_unsure(bench: Organise) -> None:
     assert bench.run(built).ok
     asked = ["FindNextTool", "VerifyGrounding", "AskAbout", "ClassifyTool", "AskGroup", *ROUND[3:]]
     assert bench.said() == ["EverythingIsSorted", *asked, "EverythingIsSorted"]
+
+
+def test_each_thing_is_identified_before_the_plan_is_made_and_nothing_has_moved_by_then(bench: Organise) -> None:
+    assert bench.run(bench.start(FindTools=["done"], VerifyGrounding=["unsure", "done"])).ok
+    order = [entry.split("(")[0] for entry in bench.script.log]
+    plan = order.index("PlanBench")
+    assert "AskAbout" in order[:plan] and "ClassifyTool" in order[:plan] and "Pick" not in order[:plan]
+
+
+def test_a_model_that_is_lost_while_things_are_identified_costs_no_mission(bench: Organise) -> None:
+    assert bench.run(bench.start(FindTools=["done"], VerifyGrounding=["model_lost", "done"])).ok
+
+
+@pytest.mark.parametrize(("answer", "rounds"), [("done", 1), ("no", 0), ("human_silent", 0)])
+def test_what_turned_up_is_collected_only_where_a_person_says_so(bench: Organise, answer: str, rounds: int) -> None:
+    plan = ["done", "no", "done"] if answer == "done" else ["done"]
+    built = bench.start(NoticeWhatTurnedUp=["done"], AskToCollect=[answer], EverythingIsSorted=plan)
+    bench.run(built)
+    assert "AskToCollect" in bench.said() and bench.said().count("Pick") == rounds
+    assert "WriteReport" in [entry.split("(")[0] for entry in bench.script.log]
 
 
 def test_what_is_refuted_is_set_aside_and_never_picked(bench: Organise) -> None:

@@ -246,6 +246,20 @@ class PlaceSpot:
 
 
 @dataclass(frozen=True)
+class Slot:
+    """A place in the row in which the things of a zone lie, far end first: metres along the zone's longer side.
+
+    Attributes:
+        at: Where it would lie if everything that belongs there lay there, in its order.
+        nearest, farthest: It has to lie between these, for its neighbours in the order lie beyond them.
+    """
+
+    at: float
+    nearest: float
+    farthest: float
+
+
+@dataclass(frozen=True)
 class Count:
     """A claim: how many of each label a look found, with those that could not be told apart."""
 
@@ -290,11 +304,12 @@ class View:
 
 @dataclass(frozen=True)
 class Group:
-    """A group of similar tools and the zone they belong in."""
+    """A group of similar tools and the zone they belong in; `by_size`: they are laid out there by their length."""
 
     name: str
     zone: str
     kinds: tuple[str, ...]
+    by_size: bool = False
 
     def __str__(self) -> str:
         return self.name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -122,7 +123,7 @@ class Mission:
             ledger=self.ledger,
             memory=self.memory,
             monitors=site.monitors,
-            zones=zones,
+            zones=ChainMap(self.memory.plan.zones, zones),
             knowledge={kind: ToolKnowledge(kind, **known.model_dump()) for kind, known in settings.tools.items()},
             kinds=KINDS,
             error_rate=settings.vision.error_rate,
@@ -258,7 +259,7 @@ class Mission:
         self.conversation.settle(self.clock.tick)
         if self._settings.human.kept_facts is not None:
             keep(self.memory.facts, self._settings.human.kept_facts)
-        judged = self.site.judge(self._settings.zones())
+        judged = self.site.judge({**self._settings.zones(), **self.memory.plan.zones})
         result = Result(
             outcome="interrupted" if self._interrupted else "done" if ended.ok else ended.reason,
             detail=ended.detail,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from vlm_bt.errors import ConfigError
 from vlm_bt.frames import FrameStore
+from vlm_bt.leaves.plan import Plan
 from vlm_bt.ledger import Ledger, VerifiedArm
 from vlm_bt.ports import Camera, Clock, Human, Monitor, Recorder
 from vlm_bt.scene.facts import GROUP, IDENTITY, LEAVE, Facts
@@ -65,6 +66,7 @@ class Memory:
     aside: dict[str, str] = field(default_factory=dict)
     placed: list[Placed] = field(default_factory=list)
     before: Scene | None = None
+    plan: Plan = field(default_factory=Plan)
     expected: list[Expected] = field(default_factory=list)
     questions: dict[str, Question] = field(default_factory=dict)
     kept_views: list[str] = field(default_factory=list)

@@ -71,6 +71,7 @@ def recognise(ports: Ports, fresh: list[LocatedObject]) -> None:
             memory.verdicts[thing.id] = ports.ledger.carry_over(expected.held, thing)
             memory.attempts[thing.id] = expected.tries
             memory.facts.carry_over(expected.held.tool.object.id, thing.id)
+            memory.plan.goes_on(expected.held.tool.object.id, thing.id)
             fresh = [other for other in fresh if other is not thing]
     memory.expected = []
 
@@ -145,6 +146,30 @@ def left_alone(ports: Ports, thing: LocatedObject) -> str:
     if not why and memory.objection(thing.id, label_of(ports, thing).rstrip("?")) == SAID_LEAVE:
         why = memory.aside[thing.id] = SAID_LEAVE
     return why
+
+
+def turned_up(ports: Ports) -> list[LocatedObject]:
+    """What lies on the bench and the mission's plan does not know.
+
+    A thing of a name of which the plan misses one is that one: it was dropped, or lost sight of.
+    """
+    memory = ports.memory
+    plan = memory.plan
+    strangers = [thing for thing in memory.objects.values() if not plan.knows(thing.id)]
+    if not strangers:
+        return []
+    missing = Counter(label for name, label in plan.things.items() if name not in memory.objects)
+    missing -= Counter(put.label for put in memory.placed if ports.zone(put.zone).container)
+    held = ports.ledger.in_hand
+    missing -= Counter([held.label] if held is not None else [])
+    new = []
+    for thing in strangers:
+        label = label_of(ports, thing).rstrip("?")
+        if missing[label] > 0:
+            missing[label] -= 1
+        else:
+            new.append(thing)
+    return new
 
 
 def shown(ports: Ports, things: list[LocatedObject]) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vlm_bt.leaves.context import Ports
 from vlm_bt.leaves.leaf import Input, Leaf, Output, Steps
+from vlm_bt.leaves.rows import slot_by_size
 from vlm_bt.ports import Ticket
 from vlm_bt.types import Grasp, HeldObject, Outcome, PlaceSpot, VerifiedObject, Zone
 from vlm_bt.vision.geometry import FindSpot, PlanGrasps
@@ -101,7 +102,8 @@ class Place(Leaf):
         memory, thing = self.ports.memory, held.tool.object
         without = thing.region if thing.frame_id == memory.frame_id else None
         zones = tuple(self.ports.zones.values())
-        return self.ports.vision.submit(FindSpot(memory.frame_id, zone, held, without, zones, avoid))
+        slot = slot_by_size(self.ports, held, zone) if zone is not None else None
+        return self.ports.vision.submit(FindSpot(memory.frame_id, zone, held, without, zones, avoid, slot))
 
 
 class GoHome(Leaf):

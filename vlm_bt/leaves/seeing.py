@@ -6,7 +6,7 @@ from collections import Counter
 
 from vlm_bt.leaves.context import Ports
 from vlm_bt.leaves.leaf import Input, Leaf, Output, Steps
-from vlm_bt.leaves.looking import label_of, left_alone, look_and_claim, shown
+from vlm_bt.leaves.looking import label_of, left_alone, look_and_claim, shown, turned_up
 from vlm_bt.questions import Choose
 from vlm_bt.sentences import contents
 from vlm_bt.types import Detection, Group, LocatedObject, Outcome, Scene
@@ -121,12 +121,13 @@ class VerifyScene(Leaf):
 
 
 def candidates(ports: Ports, groups: tuple[Group, ...]) -> list[LocatedObject]:
-    """Things that still have to be looked after, best first.
+    """Things that still have to be looked after, best first; what turned up after the plan waits for a person's word.
 
     What was tried before comes last; what takes up room in a zone comes first; screws last; large before small, while
     their zones still have room; near before far.
     """
-    left = [thing for thing in ports.memory.objects.values() if not settled(ports, thing, groups)]
+    new = {thing.id for thing in turned_up(ports)}
+    left = [t for t in ports.memory.objects.values() if t.id not in new and not settled(ports, t, groups)]
 
     def order(thing: LocatedObject) -> tuple[int, bool, bool, float, float, str]:
         label = label_of(ports, thing)

@@ -13,7 +13,7 @@ from scipy import ndimage
 from vlm_bt.scene.geometry import Array, half_turn
 from vlm_bt.scene.tabletop import Segmentation
 from vlm_bt.scene.topview import TopView
-from vlm_bt.types import Footprint, HeldObject, PlaceSpot, Zone
+from vlm_bt.types import Footprint, HeldObject, PlaceSpot, Slot, Zone
 
 FREE_M = 0.003
 """What is lower is bench."""
@@ -56,6 +56,7 @@ def find_spot(
     *,
     without: int | None = None,
     avoid: Sequence[tuple[float, float]] = (),
+    slot: Slot | None = None,
 ) -> PlaceSpot | None:
     """A free place in a zone, next to what lies there already.
 
@@ -65,6 +66,7 @@ def find_spot(
     Args:
         without: A region that is not there any more: the thing in the hand.
         avoid: Centres that were tried and did not work.
+        slot: Where in the zone's row it belongs; where there is no room between its neighbours, any place will do.
 
     Returns:
         None where the zone is full.
@@ -73,10 +75,12 @@ def find_spot(
         return _in_container(found, zone, held, avoid)
     blocked = _blocked(found, without)
     shape = held.tool.object.footprint
-    for order in _rows(zone, shape):
-        spot = _first_free(found.top_view, blocked, order, held, avoid)
-        if spot is not None:
-            return PlaceSpot(spot, half_turn(order.yaw_rad), zone.name)
+    for wanted in (slot, None) if slot is not None else (None,):
+        for order in _rows(zone, shape):
+            placed = order if wanted is None else _between(order, zone, wanted)
+            spot = _first_free(found.top_view, blocked, placed, held, avoid)
+            if spot is not None:
+                return PlaceSpot(spot, half_turn(order.yaw_rad), zone.name)
     return None
 
 
@@ -126,11 +130,25 @@ def _in_container(
     return None
 
 
+def along_row(zone: Zone) -> int:
+    """The axis, 0 for x and 1 for y, along which the things of a zone lie side by side: its longer side."""
+    return 0 if zone.x[1] - zone.x[0] >= zone.y[1] - zone.y[0] else 1
+
+
+def _between(order: _Order, zone: Zone, slot: Slot) -> _Order:
+    """The candidates between the neighbours in the row's order, the nearest to the slot first."""
+    along = order.centres[:, along_row(zone)]
+    inside = (along > slot.nearest) & (along < slot.farthest)
+    nearest = np.argsort(np.round(np.abs(along[inside] - slot.at), 5), kind="stable")
+    return _Order(order.centres[inside][nearest], order.yaw_rad, order.gap_m)
+
+
 def _rows(zone: Zone, shape: Footprint) -> Iterator[_Order]:
     """Side by side along the zone's longer side from its far end, then as `_TIERS` says."""
     size = np.array([zone.x[1] - zone.x[0], zone.y[1] - zone.y[0]])
     middle = np.array([sum(zone.x), sum(zone.y)]) / 2
-    along, across = (0, 1) if size[0] >= size[1] else (1, 0)
+    along = along_row(zone)
+    across = 1 - along
     steps = [np.arange(-half, half + 1e-9, _STEP_M) for half in size / 2]
     grid = np.stack(np.meshgrid(*steps, indexing="ij"), -1).reshape(-1, 2)
     straight = math.pi / 2 if along == 0 else 0.0

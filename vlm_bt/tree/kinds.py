@@ -111,7 +111,7 @@ def _texts(value: Value, problems: list[Problem]) -> tuple[str, ...]:
 
 
 def _groups(value: Value, problems: list[Problem]) -> tuple[types.Group, ...]:
-    shape = "Groups are written as name: {zone: NAME, kinds: [KIND, ...]}."
+    shape = "Groups are written as name: {zone: NAME, kinds: [KIND, ...]}, with by_size: true for an order."
     if not isinstance(value, MappingValue) or not value.entries:
         problems.append(Problem("type", value.mark, f"expected groups, not {describe(value)}", shape))
         return ()
@@ -119,14 +119,22 @@ def _groups(value: Value, problems: list[Problem]) -> tuple[types.Group, ...]:
     return tuple(_group(name, entry.value, entry.key, taken, problems, shape) for name, entry in value.entries.items())
 
 
+_GROUP = ("zone", "kinds", "by_size")
+
+
 def _group(
     name: str, body: Value, key: Scalar, taken: dict[str, str], problems: list[Problem], shape: str
 ) -> types.Group:
     given = body.entries if isinstance(body, MappingValue) else {}
-    for wrong in [entry.key for key_name, entry in given.items() if key_name not in ("zone", "kinds")]:
-        hint = did_you_mean(wrong.text, ["zone", "kinds"])
+    for wrong in [entry.key for key_name, entry in given.items() if key_name not in _GROUP]:
+        hint = did_you_mean(wrong.text, _GROUP)
         problems.append(
-            Problem("unknown-key", wrong.mark, f"group {name!r} has no {wrong.text!r}", f"It takes: zone, kinds.{hint}")
+            Problem(
+                "unknown-key",
+                wrong.mark,
+                f"group {name!r} has no {wrong.text!r}",
+                f"It takes: {', '.join(_GROUP)}.{hint}",
+            )
         )
     missing = [part for part in ("zone", "kinds") if part not in given]
     if missing:
@@ -141,7 +149,8 @@ def _group(
             if member and taken.setdefault(member, name) != name:
                 message = f"{member!r} is in two groups, {taken[member]!r} and {name!r}"
                 problems.append(Problem("type", item.mark, message))
-    return types.Group(name, zone, members)
+    by_size = "by_size" in given and _boolean(given["by_size"].value, problems)
+    return types.Group(name, zone, members, by_size)
 
 
 _NUMBER = (int, float)

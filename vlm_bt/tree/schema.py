@@ -72,6 +72,7 @@ WRITTEN: Mapping[str, Json] = {
             "properties": {
                 "zone": {"type": "string", "description": "where they belong"},
                 "kinds": {"type": "array", "items": {"type": "string"}, "minItems": 1, "description": "what belongs"},
+                "by_size": {"type": "boolean", "description": "whether they are laid out by their length"},
             },
             "required": ["zone", "kinds"],
             "additionalProperties": False,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from vlm_bt.errors import DepthMissing, VlmBtError
 from vlm_bt.frames import FrameHandle, FrameReader
 from vlm_bt.types import Frame, Zone
-from vlm_bt.vision.geometry import FindSpot, PlanGrasps, SeenRegion, Segment, Segmented
+from vlm_bt.vision.geometry import FindSpot, LayOutSections, PlanGrasps, SeenRegion, Segment, Segmented
 from vlm_bt.vision.messages import Cost, Cutouts, Done, Failed, FromProcess, Job, Ready
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class Geometer:
             Segment: self._segment,
             PlanGrasps: self._plan_grasps,
             FindSpot: self._find_spot,
+            LayOutSections: self._lay_out_sections,
         }
 
     @property
@@ -100,4 +101,11 @@ class Geometer:
         found = self._look(handle)[1]
         if request.zone is None:
             return find_free(found, request.zones, request.held, without=request.without, avoid=request.avoid)
-        return find_spot(found, request.zone, request.held, without=request.without, avoid=request.avoid)
+        return find_spot(
+            found, request.zone, request.held, without=request.without, avoid=request.avoid, slot=request.slot
+        )
+
+    def _lay_out_sections(self, handle: FrameHandle, request: LayOutSections) -> Any:
+        from vlm_bt.scene.layout import lay_out_sections
+
+        return lay_out_sections(self._look(handle)[1], request.zones, dict(request.belong))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from vlm_bt.types import Box, Footprint, HeldObject, Zone
+from vlm_bt.types import Box, Footprint, HeldObject, Slot, Zone
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ class FindSpot:
         without: A region that is gone from the bench since (the thing in the hand), or None.
         avoid: Centres that were tried and could not be reached.
         zones: Every zone of the bench; a place outside all of them is looked for where `zone` is None.
+        slot: Where in the zone's row it belongs, if its things lie in an order.
     """
 
     frame_id: str
@@ -66,6 +67,20 @@ class FindSpot:
     without: int | None
     zones: tuple[Zone, ...]
     avoid: tuple[tuple[float, float], ...] = field(default=())
+    slot: Slot | None = None
 
 
-GeometryRequest = Segment | PlanGrasps | FindSpot
+@dataclass(frozen=True)
+class LayOutSections:
+    """Where have the sections of the bench most room, near their usual places? A tuple of `Section`, one for each.
+
+    Attributes:
+        belong: (zone, regions that belong there) of each zone; what is not named takes up room everywhere.
+    """
+
+    frame_id: str
+    zones: tuple[Zone, ...]
+    belong: tuple[tuple[str, tuple[int, ...]], ...] = ()
+
+
+GeometryRequest = Segment | PlanGrasps | FindSpot | LayOutSections

@@ -24,7 +24,7 @@ from vlm_bt.types import Answer, Outcome, Zone
 from vlm_bt.vision.backends import Surroundings
 from vlm_bt.vision.desk import OpenDesk
 from vlm_bt.vision.geometer import OpenGeometry
-from vlm_bt.vision.geometry import FindSpot, GeometryRequest, PlanGrasps, Segment
+from vlm_bt.vision.geometry import GeometryRequest
 from vlm_bt.vision.lane import AnyLane, Lane, Lost, OpenLane
 from vlm_bt.vision.messages import Cancel, Cutouts, Done, Failed, Job, Ready, Reply, Sent, Shown
 from vlm_bt.vision.metrics import Metrics
@@ -37,6 +37,7 @@ LATENCY_S: Mapping[str, float] = {
     "Segment": 0.10,
     "PlanGrasps": 0.05,
     "FindSpot": 0.05,
+    "LayOutSections": 0.05,
     "is_true": 0.05,
 }
 """How long an answer takes on the mission's clock when time is simulated, rounded up to whole ticks; else 0.1 s."""
@@ -268,7 +269,7 @@ class VisionService:
         asker: Asker,
     ) -> _Open:
         self._count += 1
-        geometry = isinstance(question, (Segment, PlanGrasps, FindSpot))
+        geometry = isinstance(question, GeometryRequest)
         route = (GEOMETRY,) if geometry else self._settings.route_of(name_of(cast(Question, question)))
         due = self._due(self._clock.tick, question, route[0])
         return _Open(self._count, question, group, index, route, shown, asker, due, time.perf_counter())
@@ -289,7 +290,7 @@ class VisionService:
 
     def _shown(self, question: Question | GeometryRequest) -> tuple[Shown, ...]:
         """Raises: FrameGone: a frame is gone, or its things are not known."""
-        if isinstance(question, (Segment, PlanGrasps, FindSpot)):
+        if isinstance(question, GeometryRequest):
             return (Shown(self._frames.handle(question.frame_id)),)
         return tuple(Shown(self._frames.handle(look.frame_id), look, self._thing(look)) for look in question.looks)
 
@@ -304,7 +305,7 @@ class VisionService:
 
     def _due(self, tick: int, question: Question | GeometryRequest, lane: str) -> int:
         model = self._settings.models.get(lane)
-        geometry = isinstance(question, (Segment, PlanGrasps, FindSpot))
+        geometry = isinstance(question, GeometryRequest)
         name = type(question).__name__ if geometry else name_of(cast(Question, question))
         latency_s = (model.latency_s if model is not None else None) or LATENCY_S.get(name, 0.1)
         return tick + max(1, math.ceil(latency_s / self._clock.period_s - 1e-9))
