@@ -35,14 +35,17 @@ class SimulatedArm:
     Args:
         model, data: The scene, with the arm of `vlm_bt.simulation.robot` in it.
         kinematics: Solver with a model of its own.
+        drive: What carries out the motions; a `Drive` of the scene if not given.
 
     Attributes:
         drive, kinematics: For programs of others, see `carry_out`.
         slip_armed: The next lift is to lose its grip half-way up.
     """
 
-    def __init__(self, model: mujoco.MjModel, data: mujoco.MjData, kinematics: Kinematics) -> None:
-        self.drive = Drive(model, data)
+    def __init__(
+        self, model: mujoco.MjModel, data: mujoco.MjData, kinematics: Kinematics, drive: Drive | None = None
+    ) -> None:
+        self.drive = drive or Drive(model, data)
         self.kinematics = kinematics
         self._ticket: Ticket[Any] | None = None
         self._next: tuple[Ticket[Any], Program] | None = None

@@ -133,7 +133,7 @@ class Truth:
         """What the item covers now, seen from above, base frame."""
         data, body = self._world.data, self._bodies[item.name]
         position, rotation = data.xpos[body], data.xmat[body].reshape(3, 3)
-        hulls = [MultiPoint((corners @ rotation.T + position)[:, :2]).convex_hull for corners in _corners(item)]
+        hulls = [MultiPoint((corners @ rotation.T + position)[:, :2]).convex_hull for corners in corners_of(item)]
         return unary_union(hulls)
 
 
@@ -147,7 +147,7 @@ def _middle(item: Item) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     return np.array([centre.x, centre.y, 0.0])
 
 
-def _corners(item: Item) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
+def corners_of(item: Item) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
     """Corner points (N, 3) of each thing that touches, in the item's own frame."""
     found = []
     for collider in make_tool(item.kind, item.tool_seed, item.size).colliders:

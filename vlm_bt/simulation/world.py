@@ -43,7 +43,7 @@ class World:
         self.scenario = scenario
         self.model = build_scene(scenario, robot=robot).compile()
         self.data = mujoco.MjData(self.model)
-        self.arm = SimulatedArm(self.model, self.data, Kinematics(robot))
+        self.arm = self._make_arm(Kinematics(robot))
         self._ticks = 0
         self._now_s = 0.0
         self._visits = scenario.person_visits if staged else ()
@@ -53,7 +53,7 @@ class World:
         self._slipping = scenario.items[scenario.slip].name if staged and scenario.slip is not None else ""
         self._lay_out(staged)
         self.settle()
-        self._cameras = SimulatedCameras(self, frames) if frames is not None else None
+        self._cameras = self._make_cameras(frames) if frames is not None else None
         self._monitor = self._make_monitor()
 
     @property
@@ -140,6 +140,12 @@ class World:
             self._cameras.close()
         if self._monitor is not None:
             self._monitor.close()
+
+    def _make_arm(self, kinematics: Kinematics) -> SimulatedArm:
+        return SimulatedArm(self.model, self.data, kinematics)
+
+    def _make_cameras(self, frames: FrameStore) -> SimulatedCameras:
+        return SimulatedCameras(self, frames)
 
     def _make_monitor(self) -> WorkspaceMonitor | None:
         if self._cameras is None:

@@ -75,9 +75,13 @@ class Prepared:
 
 
 class Desk:
-    """A model with its cache and its calibration."""
+    """A model with its cache and its calibration.
 
-    def __init__(self, opened: OpenDesk, model: VisionModel) -> None:
+    Args:
+        calibrations: Those that the settings name if not given.
+    """
+
+    def __init__(self, opened: OpenDesk, model: VisionModel, calibrations: Calibrations | None = None) -> None:
         settings = opened.settings
         self._lockstep = opened.lockstep
         self._model = Composed(model)
@@ -87,7 +91,7 @@ class Desk:
         self._frames: OrderedDict[str, Frame] = OrderedDict()
         name = calibrated_name(opened.name, settings)
         head: str = getattr(self._model.model, "head_revision", "")
-        self._calibrations = Calibrations.open(settings.calibration, name, self._model.revision, head)
+        self._calibrations = calibrations or Calibrations.open(settings.calibration, name, self._model.revision, head)
         if not isinstance(settings, (RemoteModel, LangchainModel, ScriptedModel)):
             self._warm_up()
 
