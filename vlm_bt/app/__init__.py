@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from vlm_bt.app.fast import fast
 from vlm_bt.app.mission import Mission
 from vlm_bt.app.result import Progress, Result
 from vlm_bt.app.simulated import LayOut, SimulatedSite
@@ -38,6 +39,8 @@ def build(
     Raises:
         TreeError, ConfigError, ModelError, DrawingError.
     """
+    if settings.simulation.fidelity == "fast":
+        settings = fast(settings)
     frames = FrameStore()
     site = SimulatedSite(settings, frames, seed, realtime=speed == "realtime", lay_out=lay_out)
     open_lane: OpenLane = Lane

@@ -39,12 +39,22 @@ from vlm_bt.settings import Settings
 from vlm_bt.simulation.fast_lanes import FastLanes, Wrap
 from vlm_bt.vision.service import VisionService
 
+TICK_S = 0.1
+"""A tick is at least so long: as often as the monitor looks. Half of a fast mission is the executive's own ticks."""
+
+
+def fast(settings: Settings) -> Settings:
+    """The settings for fast fidelity."""
+    simulation = settings.simulation.model_copy(update={"fidelity": "fast"})
+    mission = settings.mission.model_copy(update={"tick_s": max(settings.mission.tick_s, TICK_S)})
+    return settings.model_copy(update={"simulation": simulation, "mission": mission})
+
 
 class FastCell:
     """What missions in fast fidelity share. Belongs to one thread; `close` it or use it as a context manager.
 
     Args:
-        settings: Their `simulation.fidelity` is taken to be "fast".
+        settings: As `fast` has them.
         service: The vision service's class, for one that injects faults.
         eyes: Puts something between the service and the model that answers.
     """
@@ -52,15 +62,14 @@ class FastCell:
     def __init__(
         self, settings: Settings, *, service: type[VisionService] = VisionService, eyes: Wrap | None = None
     ) -> None:
-        fast = settings.simulation.model_copy(update={"fidelity": "fast"})
-        self.settings = settings.model_copy(update={"simulation": fast})
+        self.settings = fast(settings)
         self.frames = FrameStore()
         self.lanes = FastLanes(eyes)
         self.vision = service(
             settings.vision,
             tuple(settings.zones().values()),
             self.frames,
-            LockstepClock(settings.mission.tick_s),
+            LockstepClock(self.settings.mission.tick_s),
             _Nobody(),
             lockstep=True,
             open_lane=self.lanes.open,
@@ -84,8 +93,12 @@ class FastCell:
         inputs: Mapping[str, str] | None = None,
         subscribers: tuple[Subscriber, ...] = (),
         onlooker: Callable[[str, Mapping[str, Any]], None] | None = None,
+        report: bool = False,
     ) -> Mission:
-        """A mission on a site of this cell, or on what wraps one. Raises: TreeError, ConfigError."""
+        """A mission on a site of this cell, or on what wraps one; its report takes a third of its time.
+
+        Raises: TreeError, ConfigError.
+        """
         return Mission(
             self.settings,
             tree,
@@ -98,6 +111,7 @@ class FastCell:
             subscribers=subscribers,
             onlooker=onlooker,
             vision=self.vision,
+            report=report,
         )
 
     def close(self) -> None:

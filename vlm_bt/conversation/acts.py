@@ -60,6 +60,9 @@ class MissionActs:
         self._pending = pending
         self._answer = answer
         self._told = told
+        # Made anew only when they change: they are asked for at every tick.
+        self._names = Names()
+        self._names_of: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]] = ((), (), ())
         self._focus = Focus(ports, executive, journal, pending)
         self._learning = Learning(ports)
         self._by_intent: Mapping[Intent, Callable[[Heard], str]] = {
@@ -83,7 +86,10 @@ class MissionActs:
         labels = {tool.label for tool in memory.verdicts.values()} | {put.label for put in memory.placed}
         labels |= {str(fact.value) for fact in memory.facts.all() if fact.key == "identity"}
         labels |= {fact.subject for fact in memory.facts.all() if fact.scope == "kind"}
-        return Names(sorted(labels), [group.name for group in self._groups()], self._ports.zones)
+        known = (tuple(sorted(labels)), tuple(group.name for group in self._groups()), tuple(self._ports.zones))
+        if known != self._names_of:
+            self._names_of, self._names = known, Names(*known)
+        return self._names
 
     def respond(self, heard: Heard, by: str) -> Response:
         assert heard.intent is not None

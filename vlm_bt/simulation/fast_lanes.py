@@ -8,12 +8,14 @@ from collections.abc import Callable
 from vlm_bt.errors import ConfigError
 from vlm_bt.simulation.fast_cameras import SMALLER
 from vlm_bt.simulation.fast_eyes import FastEyes
+from vlm_bt.simulation.fast_geometer import FastGeometer
 from vlm_bt.simulation.fast_world import FastWorld
 from vlm_bt.simulation.measured import MeasuredAnswers
 from vlm_bt.simulation.world import World
 from vlm_bt.vision.calibration import Calibration, Calibrations
 from vlm_bt.vision.calibration_file import CameraId
 from vlm_bt.vision.desk import Desk, OpenDesk
+from vlm_bt.vision.geometer import OpenGeometry
 from vlm_bt.vision.inline import InlineLane
 from vlm_bt.vision.messages import Worker
 from vlm_bt.vision.model import VisionModel
@@ -53,6 +55,8 @@ class FastLanes:
         start_within_s: float = 300.0,
     ) -> InlineLane:
         """An `OpenLane`; nothing of it needs watching."""
+        if isinstance(open_worker, OpenGeometry):
+            return InlineLane(name, lambda: FastGeometer(open_worker.containers))
         if not isinstance(open_worker, OpenDesk):
             return InlineLane(name, open_worker)
         settings = open_worker.settings
