@@ -52,6 +52,7 @@ class Mission:
         vision: A service that outlives the mission, with its models loaded; else the mission has one of its own.
         leaves: What skill cards may name.
         open_lane: Where the models of a service of its own run.
+        report: Whether the report is written at the end; the record always is.
     """
 
     def __init__(
@@ -70,7 +71,9 @@ class Mission:
         vision: VisionService | None = None,
         leaves: Mapping[str, type[Leaf]] = LEAVES,
         open_lane: OpenLane = Lane,
+        report: bool = True,
     ) -> None:
+        self._writes_report = report
         self._began_s = time.perf_counter()
         self._settings = settings
         self._interrupted = False
@@ -284,7 +287,8 @@ class Mission:
         self.recorder.write("looking", {"rows": self.vision.metrics.plain()})
         self.recorder.write("result", result.json())
         self.recorder.close()
-        write_report(self.recorder.path, self._out)
+        if self._writes_report:
+            write_report(self.recorder.path, self._out)
         return result
 
     def _record_start(self, settings: Settings, source: TreeSource, seed: int, inputs: Mapping[str, str]) -> None:
