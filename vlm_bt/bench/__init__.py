@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from vlm_bt.bench.answers import measure_answers
+from vlm_bt.bench.campaign import measure_campaign
 from vlm_bt.bench.form import Bench
 from vlm_bt.bench.fuzz import measure_fuzz
 from vlm_bt.bench.light import measure_import
@@ -22,5 +23,6 @@ BENCHES: Mapping[str, Bench] = {
     "fuzz": measure_fuzz,
     "vision": measure_vision,
     "ros": measure_ros,
+    "campaign": measure_campaign,
     "answers": measure_answers,
 }

@@ -6,21 +6,25 @@ import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.util import Finalize
 from typing import Any
 
 from vlm_bt.bench.campaign_mission import Bench, Case
 from vlm_bt.errors import ConfigError
 
 LOCAL = "local"
-_BENCH: list[Bench] = []
-"""The bench of this worker process; its models stay loaded from case to case."""
+_BENCH: dict[str, Bench] = {}
+"""The bench of this worker process by fidelity; its models stay loaded from case to case."""
 
 
 def run_case(case: Case) -> dict[str, Any]:
     """The row of one case, on the bench of this process."""
-    if not _BENCH:
-        _BENCH.append(Bench())
-    return _BENCH[0].run(case)
+    bench = _BENCH.get(case.fidelity)
+    if bench is None:
+        bench = _BENCH[case.fidelity] = Bench(case.fidelity)
+        # A worker process ends without running what `atexit` knows.
+        Finalize(bench, bench.close, exitpriority=10)
+    return bench.run(case)
 
 
 def with_processes(cases: Sequence[Case], jobs: int) -> Iterator[dict[str, Any]]:

@@ -26,8 +26,10 @@ from vlm_bt.frames import FrameStore
 from vlm_bt.leaves.table import LEAVES
 from vlm_bt.places import share_dir
 from vlm_bt.settings import Settings
+from vlm_bt.simulation.fast_lanes import FastLanes
 from vlm_bt.simulation.witness import Witnessed
 from vlm_bt.types import REASONS
+from vlm_bt.vision.lane import Lane
 
 VERIFIED = share_dir("trees") / "organise_workbench.yaml"
 HUNG_S = 600.0
@@ -48,7 +50,7 @@ class Case:
 
     @property
     def key(self) -> str:
-        return f"{self.part}/{self.fidelity}/{self.seed}{'/baseline' if self.baseline else ''}"
+        return f"{self.part}/{self.fidelity}/{self.items}/{self.seed}{'/baseline' if self.baseline else ''}"
 
 
 class Hung(BaseException):
@@ -56,10 +58,13 @@ class Hung(BaseException):
 
 
 class Bench:
-    """Runs cases one after the other with one vision service, its models loaded once."""
+    """Runs cases of one fidelity, one after the other with one vision service, its models loaded once."""
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        self._settings = settings or settings_module.load()
+    def __init__(self, fidelity: str = "full", settings: Settings | None = None) -> None:
+        loaded = settings or settings_module.load()
+        simulation = loaded.simulation.model_copy(update={"fidelity": fidelity})
+        self._settings = loaded.model_copy(update={"simulation": simulation})
+        self._lanes = FastLanes() if fidelity == "fast" else None
         self._frames = FrameStore()
         self._vision = InjectedVision(
             self._settings.vision,
@@ -67,6 +72,7 @@ class Bench:
             self._frames,
             LockstepClock(self._settings.mission.tick_s),
             _Nobody(),
+            open_lane=Lane if self._lanes is None else self._lanes.open,
         )
 
     def run(self, case: Case) -> dict[str, Any]:
@@ -95,15 +101,18 @@ class Bench:
         self.close()
 
     def _mission(self, case: Case) -> dict[str, Any]:
-        changes: dict[str, Any] = {"simulation": self._settings.simulation.model_copy(update={"items": case.items})}
+        simulation = self._settings.simulation.model_copy(update={"items": case.items})
+        changes: dict[str, Any] = {"simulation": simulation}
         if case.baseline:
             changes["skills"] = (*self._settings.skills, SKILLS)
         settings = self._settings.model_copy(update=changes)
         faults = Faults(case.seed, case.injections)
         self._frames.clear()
-        site = InjectedSite(SimulatedSite(settings, self._frames, case.seed), settings, self._frames, faults)
-        width = self._frames_width
-        self._vision.inflict(faults, Spoilt(faults, site.whose, width), site.regions)
+        bench = SimulatedSite(settings, self._frames, case.seed)
+        if self._lanes is not None:
+            self._lanes.show(bench.world)
+        site = InjectedSite(bench, settings, self._frames, faults)
+        self._vision.inflict(faults, Spoilt(faults, site.whose, self._frames_width), site.regions)
         verdicts: dict[str, Mapping[str, Any]] = {}
 
         def notice(channel: str, entry: Mapping[str, Any]) -> None:

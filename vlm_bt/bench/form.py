@@ -25,6 +25,9 @@ class Plan:
         quick: A version that ends within 2 minutes on 2 cores.
         out: Keeps results, so that an interrupted benchmark goes on.
         jobs: How many missions run at once; more than one spoils their timings.
+        missions: How many seeds, where the benchmark can run more or fewer; 0: as many as its targets ask for.
+        fidelity: Of the simulation, where the benchmark runs in either.
+        ray: The address of a Ray cluster that runs the missions; "" runs them here.
     """
 
     seeds: tuple[int, ...]
@@ -32,6 +35,9 @@ class Plan:
     quick: bool
     out: Path
     jobs: int = 1
+    missions: int = 0
+    fidelity: str = "full"
+    ray: str = ""
 
 
 @dataclass(frozen=True)

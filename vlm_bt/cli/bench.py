@@ -21,6 +21,9 @@ def bench(
         "runs/bench"
     ),
     jobs: Annotated[int, typer.Option(min=1, help="How many missions at once; more than one spoils timings.")] = 1,
+    missions: Annotated[int, typer.Option(min=0, help="How many seeds a campaign runs; 0: as many as asked for.")] = 0,
+    fidelity: Annotated[str, typer.Option(help="Of a campaign's simulation: 'full' or 'fast'.")] = "full",
+    ray: Annotated[str, typer.Option(help="A Ray cluster's address that runs a campaign; 'local' starts one.")] = "",
     json: Annotated[bool, typer.Option("--json", help="End with one JSON object as the last line.")] = False,
 ) -> None:
     """Run a benchmark and say which of its targets hold.
@@ -34,6 +37,7 @@ def bench(
     vlm-bt bench fuzz                        100,000 random documents: no crash, no hang, no memory
     vlm-bt bench vision                      the vision service next to the plain libraries, and under every fault
     vlm-bt bench answers                     what the shipped model says about single things, for --fidelity fast
+    vlm-bt bench campaign                    missions under every fault, beside a baseline that verifies nothing
     vlm-bt bench ros                         images, starts, stops, kills and restarts over ROS 2
 
     Ends with 0 when every target holds, 1 when one does not.
@@ -43,5 +47,16 @@ def bench(
 
     if name not in BENCHES:
         raise ConfigError(f"no benchmark is called {name!r}; there are: {', '.join(BENCHES)}")
-    plan = Plan(seeds=seed_range(seeds) if seeds else (), seed=seed, quick=quick, out=out, jobs=jobs)
+    if fidelity not in ("full", "fast"):
+        raise ConfigError(f"--fidelity is 'full' or 'fast', not {fidelity!r}")
+    plan = Plan(
+        seeds=seed_range(seeds) if seeds else (),
+        seed=seed,
+        quick=quick,
+        out=out,
+        jobs=jobs,
+        missions=missions,
+        fidelity=fidelity,
+        ray=ray,
+    )
     raise typer.Exit(finish(name, BENCHES[name](plan, typer.echo), json, typer.echo))
