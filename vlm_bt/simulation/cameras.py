@@ -93,10 +93,6 @@ class Renderer:
         seen: NDArray[np.int32] = body_of[index]
         return seen
 
-    def size(self, camera: str) -> tuple[int, int]:
-        """(width, height) in pixels."""
-        return image_size(self.model, camera)
-
     def close(self) -> None:
         """Idempotent."""
         if not self._closed:
@@ -126,7 +122,7 @@ class Renderer:
         self._scene.flags[mujoco.mjtRndFlag.mjRND_SKYBOX] = camera == "view" and not plain
         self._scene.flags[mujoco.mjtRndFlag.mjRND_SEGMENT] = plain
         self._scene.flags[mujoco.mjtRndFlag.mjRND_IDCOLOR] = plain
-        width, height = self.size(camera)
+        width, height = image_size(self.model, camera)
         self._rect = mujoco.MjrRect(0, 0, width, height)
         mujoco.mjr_render(self._rect, self._scene, self._context)
         return width, height

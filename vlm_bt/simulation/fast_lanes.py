@@ -6,14 +6,12 @@ import threading
 from collections.abc import Callable
 
 from vlm_bt.errors import ConfigError
-from vlm_bt.simulation.fast_cameras import SMALLER
 from vlm_bt.simulation.fast_eyes import FastEyes
 from vlm_bt.simulation.fast_geometer import FastGeometer
 from vlm_bt.simulation.fast_world import FastWorld
 from vlm_bt.simulation.measured import MeasuredAnswers
 from vlm_bt.simulation.world import World
 from vlm_bt.vision.calibration import Calibration, Calibrations
-from vlm_bt.vision.calibration_file import CameraId
 from vlm_bt.vision.desk import Desk, OpenDesk
 from vlm_bt.vision.geometer import OpenGeometry
 from vlm_bt.vision.inline import InlineLane
@@ -71,11 +69,8 @@ class FastLanes:
 
 
 def _calibrations(measured: MeasuredAnswers) -> Calibrations:
-    """The calibration that the answers were given under, for the smaller pictures that stand for those."""
+    """The calibration that the answers were given under."""
     stored = measured.calibration
     if stored is None:
         return Calibrations(measured.revision, {}, "the model had no calibration when its answers were measured")
-    camera = stored.camera
-    smaller = CameraId(name=camera.name, width=camera.width // SMALLER, height=camera.height // SMALLER)
-    calibration = Calibration(measured.revision, camera=smaller, skills=dict(stored.skills))
-    return Calibrations(measured.revision, {camera.name: calibration})
+    return Calibrations(measured.revision, {stored.camera.name: Calibration.of(stored)})

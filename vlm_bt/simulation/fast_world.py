@@ -24,7 +24,7 @@ class FastWorld(World):
 
     - What the fingers close on follows the hand (`fast_hand`); nothing is pushed, tilts, rolls or bounces.
     - The arm is where it is asked to be, after every tick period.
-    - Pictures are half the size and free of noise; the monitor casts rays.
+    - Pictures are free of noise; the monitor casts rays.
     """
 
     def advance(self, period_s: float) -> None:
