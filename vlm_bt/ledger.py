@@ -89,6 +89,13 @@ class Ledger:
             return None
         return self.enter(seen, known.label, "tracking", known.error_rate)
 
+    def take_over(self, before: Ledger, tool: VerifiedObject) -> VerifiedObject | None:
+        """A verdict of an earlier mission on the same bench, as old as it is; None where it allowed no motion there."""
+        known = before._verdicts.get(tool.verdict_id)
+        if known is None or known.id in before._void or (known.object, known.label) != (tool.object, tool.label):
+            return None
+        return self.enter(tool.object, known.label, "tracking", known.error_rate)
+
     def carry_over(self, held: HeldObject, seen: LocatedObject) -> VerifiedObject:
         """What was held lies where it was put: its identity goes over to the new track that was seen there."""
         known = self._verdicts[held.verdict_id]

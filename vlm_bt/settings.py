@@ -43,6 +43,8 @@ class SimulationSettings(Strict):
     items: int = Field(25, ge=0, le=60)
     kinds: tuple[str, ...] | None = None
     staged_events: bool = True
+    late_screws: int = Field(0, ge=0, le=6)
+    """So many loose screws turn up while the mission is at work, besides what lies there at first."""
 
 
 class ArmSettings(Strict):

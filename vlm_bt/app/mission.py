@@ -52,6 +52,8 @@ class Mission:
         vision: A service that outlives the mission, with its models loaded; else the mission has one of its own.
         leaves: What skill cards may name.
         open_lane: Where the models of a service of its own run.
+        after: The mission before it in the same session: it lends its site and its models, and hands on what it has
+            learnt of the bench.
         report: Whether the report is written at the end; the record always is.
     """
 
@@ -71,6 +73,7 @@ class Mission:
         vision: VisionService | None = None,
         leaves: Mapping[str, type[Leaf]] = LEAVES,
         open_lane: OpenLane = Lane,
+        after: Mission | None = None,
         report: bool = True,
     ) -> None:
         self._writes_report = report
@@ -81,6 +84,9 @@ class Mission:
         self.site = site
         self.frames = frames
         self.clock = site.clock
+        self._human, self._seed, self._leaves, self._owns_site = human, seed, leaves, after is None
+        self._place: int = after._place + 1 if after is not None else 0
+        self._first_tick, self._first_s = self.clock.tick, self.clock.now_s
         zones = settings.zones()
         source = load_tree(tree, leaves, skills_dirs=skill_folders(settings.skills), allow=settings.allow)
         given = source.parse_inputs(inputs)
@@ -109,8 +115,8 @@ class Mission:
         self.vision.begin_mission(self.clock, self.recorder)
         self.ledger = Ledger(self.clock, self.recorder, settings.mission.verdict_max_age_s)
         self.arm = VerifiedArm(site.arm, self.ledger, self.clock, self.recorder)
-        kept = settings.human.kept_facts
-        self.memory = Memory(Tracker(), load_kept(kept) if kept is not None else Facts())
+        self.memory = self._remembered(after)
+        self._asked_before = len(self.memory.questions)
         for fact in self.memory.facts.all():
             self.recorder.write("fact", asdict(fact))
         self.memory.facts.onlooker = lambda fact: self.recorder.write("fact", asdict(fact))
@@ -131,14 +137,14 @@ class Mission:
             kinds=KINDS,
             error_rate=settings.vision.error_rate,
         )
-        self.compiled = compile_tree(source, ports, given, namespace=f"mission_{seed}")
+        self.compiled = compile_tree(source, ports, given, namespace=f"mission_{seed}_{self._place}")
         self._subscriber = RecordingSubscriber(self.recorder)
         self.executive = Executive(
             self.compiled.root,
             self.clock,
             self.arm,
             [self._subscriber, *subscribers],
-            settings.mission.time_limit_s,
+            self._first_s + settings.mission.time_limit_s,
         )
         acts = MissionActs(
             ports,
@@ -185,7 +191,30 @@ class Mission:
         Safe from any thread.
         """
         self.ledger.tighten(settings.mission.verdict_max_age_s)
-        self.executive.time_limit_s = settings.mission.time_limit_s
+        self.executive.time_limit_s = self._first_s + settings.mission.time_limit_s
+
+    def follow_up(self, tree: Path, inputs: Mapping[str, str], out: Path) -> Mission:
+        """The next mission of the same session, after this one has run: same bench, same people, same clock.
+
+        What this one has learnt is known to it: who said what a thing is, where it was put, which verdicts stand. Close
+        it before this one. The scorer counts false motions from the session's begin.
+
+        Raises:
+            TreeError, ConfigError.
+        """
+        return Mission(
+            self._settings,
+            tree,
+            self.site,
+            self.frames,
+            human=self._human,
+            inputs=inputs,
+            out=out,
+            seed=self._seed,
+            vision=self.vision,
+            leaves=self._leaves,
+            after=self,
+        )
 
     def interrupt(self, why: str = "interrupted by a person") -> None:
         """Stop the arm and end the mission at the next tick. Safe from a signal handler and from any thread."""
@@ -198,7 +227,8 @@ class Mission:
         self.vision.rest()
         self.human.close()
         self.recorder.close()
-        self.site.close()
+        if self._owns_site:
+            self.site.close()
         if self._owns_vision:
             self.vision.close()
             self.frames.close()
@@ -208,6 +238,18 @@ class Mission:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _remembered(self, after: Mission | None) -> Memory:
+        """What is known of the bench at the begin: what the mission before knew, else what is kept of whole kinds."""
+        if after is None:
+            kept = self._settings.human.kept_facts
+            return Memory(Tracker(), load_kept(kept) if kept is not None else Facts())
+        known = after.memory
+        verdicts = {name: self.ledger.take_over(after.ledger, tool) for name, tool in known.verdicts.items()}
+        known.verdicts = {name: tool for name, tool in verdicts.items() if tool is not None}
+        known.attempts.clear()
+        known.before, known.seen_s = None, -1.0
+        return known
 
     def _groups(self) -> tuple[Group, ...]:
         """The groups that the tree sorts things into; none where it sorts nothing."""
@@ -267,13 +309,13 @@ class Mission:
             outcome="interrupted" if self._interrupted else "done" if ended.ok else ended.reason,
             detail=ended.detail,
             score=judged.score,
-            questions=len(self.memory.questions),
+            questions=len(self.memory.questions) - self._asked_before,
             motions=self.arm.motions,
             unverified_motions=self.arm.unverified_motions,
             false_motions=len(judged.false),
-            ticks=self.clock.tick,
+            ticks=self.clock.tick - self._first_tick,
             tick_ms=self.executive.tick_ms(),
-            sim_s=round(self.clock.now_s, 3),
+            sim_s=round(self.clock.now_s - self._first_s, 3),
             wall_s=round(time.perf_counter() - self._began_s, 2),
             model_queries=self.vision.model_queries,
             model_wait_s=round(self.vision.wait_s, 2),

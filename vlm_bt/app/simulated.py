@@ -47,6 +47,7 @@ class SimulatedSite:
         self._people = people or {}
         simulation = settings.simulation
         scenario = Scenario.from_seed(seed, simulation.items, kinds=simulation.kinds)
+        scenario = scenario.with_late_screws(simulation.late_screws) if simulation.late_screws else scenario
         self._settings = settings
         self.clock = LockstepClock(settings.mission.tick_s, realtime=realtime)
         make = FastWorld if simulation.fidelity == "fast" else World

@@ -11,11 +11,13 @@ from vlm_bt.bench.load import measure_load
 from vlm_bt.bench.mission import measure_missions
 from vlm_bt.bench.mutants import measure_mutants
 from vlm_bt.bench.ros import measure_ros
+from vlm_bt.bench.story import measure_story
 from vlm_bt.bench.trace import measure_trace
 from vlm_bt.bench.vision import measure_vision
 
 BENCHES: Mapping[str, Bench] = {
     "mission": measure_missions,
+    "story": measure_story,
     "trace": measure_trace,
     "import": measure_import,
     "load": measure_load,

@@ -30,6 +30,7 @@ def bench(
 
     \b
     vlm-bt bench mission --seeds 1000-1019   20 whole missions on benches never used in training or tuning
+    vlm-bt bench story                       the nine steps of the workbench, and the tool fetched after them
     vlm-bt bench trace                       the same seed twice gives the same trace, also beside a CPU hog
     vlm-bt bench import                      how light `import vlm_bt` is
     vlm-bt bench load                        a tree of 1,000 nodes read, checked and built

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,6 +41,10 @@ def run(
         str | None, typer.Option(help="'full', drawn and physical, or 'fast', by geometry alone: for many missions.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for report and record. Default: runs/TREE-SEED.")] = None,
+    then: Annotated[
+        list[str] | None,
+        typer.Option(help="A tree or sentence to run next, on the same bench and knowing what is known."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="End with one JSON object as the last line.")] = False,
 ) -> None:
     """Run a mission and write its report.
@@ -50,6 +54,7 @@ def run(
     vlm-bt run organise_workbench --human scripted      a scripted supervisor answers
     vlm-bt run "organise this workbench" --seed 12      a sentence chooses the tree
     vlm-bt run "get me the largest wrench"              ... and fills its inputs
+    vlm-bt run organise_workbench --then "get me the largest adjustable wrench"
     vlm-bt run my_tree.yaml --items 4 --speed realtime
     vlm-bt run organise_workbench --fidelity fast       the same mission without physics
 
@@ -63,6 +68,7 @@ def run(
         raise ConfigError(f"--speed is 'max' or 'realtime', not {speed!r}")
     meant = find_mission(tree)
     path = meant.path
+    later = [find_mission(sentence) for sentence in then or []]
     chosen, inputs = overridden(settings.load(config), set_ or [])
     if items is not None:
         chosen = changed(chosen, "simulation.items", items)
@@ -81,8 +87,20 @@ def run(
         watched(panel_is_fine) as show,
     ):
         result = mission.run(show)
+        code, last = result.exit_code, mission
+        with ExitStack() as session:
+            for number, following in enumerate(later, 1):
+                if code == INTERRUPTED:
+                    break
+                tell(result, json=False)
+                last = session.enter_context(
+                    last.follow_up(following.path, following.inputs, folder / f"then-{number}")
+                )
+                with interruptible(last):
+                    result = last.run(show)
+                code = max(code, result.exit_code)
     tell(result, json)
-    raise typer.Exit(result.exit_code)
+    raise typer.Exit(code)
 
 
 def report(record: Annotated[Path, typer.Argument(help="A mission's record (mission.mcap) or its folder.")]) -> None:

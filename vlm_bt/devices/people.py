@@ -161,7 +161,12 @@ class ScriptedHuman(Channel):
         self._eyes = eyes
         self._due: list[tuple[float, str, str]] = []
         self._says_yet = sorted(
-            ((float(one["at_s"]), str(one["text"])) for one in script.get("says") or ()), reverse=True
+            (
+                (float(one["at_s"]), str(one["text"]))
+                for one in script.get("says") or ()
+                if float(one["at_s"]) >= clock.now_s
+            ),
+            reverse=True,
         )
 
     def opened(self, question: Question) -> None:
@@ -274,7 +279,7 @@ def load_script(path: Path) -> Mapping[str, Any]:
     Raises:
         ConfigError: The file is missing or is no mapping of known topics.
     """
-    known = {"answers_after_s", "identity", "group", "hand_over", "reference", "says", "other"}
+    known = {"answers_after_s", "identity", "group", "hand_over", "reference", "collect", "says", "other"}
     try:
         script = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     except OSError as error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from vlm_bt.scene.free_space import FREE_M, REACH_M
 from vlm_bt.scene.tabletop import Segmentation
@@ -17,14 +18,16 @@ SHIFT_M = 0.08
 """A section is laid out at most so far, along each axis, from where it usually lies."""
 STEP_M = 0.01
 APART_M = 0.01
+RIM_CELLS = 5
+"""Smoothing smears a thing's height over so many cells around its region."""
 WORTH_PER_M = 1.0
 """The share of a section that moving it by a metre has to gain: 5 cm are worth 5% more room."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """A section as it is laid out. `room`: the share of it, 0 to 1, that is clear and in reach; `usual_room`: at its
-    usual place. A container is not moved, and nothing is said of its room."""
+    """A section as it is laid out. `room`: the share of it, 0 to 1, that is clear; `usual_room`: at its usual place.
+    A container is not moved, and nothing is said of its room."""
 
     zone: Zone
     room: float = 1.0
@@ -34,7 +37,7 @@ class Section:
 def lay_out_sections(
     found: Segmentation, zones: Sequence[Zone], belong: Mapping[str, Sequence[int]]
 ) -> tuple[Section, ...]:
-    """Slide each section to where it has most room; a farther place has to be worth the way.
+    """Slide each section to where it has most room; a farther place has to be worth the way, and no less in reach.
 
     Args:
         zones: The usual sections; they keep their size and never overlap.
@@ -44,19 +47,20 @@ def lay_out_sections(
         One for each zone, in their order.
     """
     top = found.top_view
+    reach = _summed(_in_reach(top))
     taken = list(zones)
     sections = []
     for index, zone in enumerate(zones):
         if zone.container:
             sections.append(Section(zone))
             continue
-        summed = _summed(_usable(top, belong.get(zone.name, ())))
+        summed = _summed(_clear(top, belong.get(zone.name, ())))
         others = [other for place, other in enumerate(taken) if place != index]
-        usual = _share(top, summed, zone)
+        usual, usual_reach = _share(top, summed, zone), _share(top, reach, zone)
         best, most = zone, usual
         for moved, shift_m in _slid(zone):
             room = _share(top, summed, moved)
-            gained = room - WORTH_PER_M * shift_m > most + 1e-9
+            gained = room - WORTH_PER_M * shift_m > most + 1e-9 and _share(top, reach, moved) >= usual_reach
             if gained and not any(_overlap(moved, other) for other in others):
                 best, most = moved, room - WORTH_PER_M * shift_m
         taken[index] = best
@@ -76,15 +80,20 @@ def _slid(zone: Zone) -> list[tuple[Zone, float]]:
     return sorted(places, key=lambda place: round(place[1], 6))[1:]
 
 
-def _usable(top: TopView, own: Sequence[int]) -> NDArray[np.bool_]:
-    """Cells of bench in the arm's reach that nothing covers, or only what belongs there."""
+def _clear(top: TopView, own: Sequence[int]) -> NDArray[np.bool_]:
+    """Cells of bench that nothing covers, or only what belongs there."""
     clear = top.height_m <= FREE_M
     for region in own:
-        clear |= top.labels == region + 1
-    x = top.origin[0] + top.cell_m * np.arange(clear.shape[0])[:, None]
-    y = top.origin[1] + top.cell_m * np.arange(clear.shape[1])[None, :]
+        clear |= ndimage.binary_dilation(top.labels == region + 1, iterations=RIM_CELLS)
+    return np.asarray(clear)
+
+
+def _in_reach(top: TopView) -> NDArray[np.bool_]:
+    nx, ny = top.height_m.shape
+    x = top.origin[0] + top.cell_m * np.arange(nx)[:, None]
+    y = top.origin[1] + top.cell_m * np.arange(ny)[None, :]
     far = np.hypot(x, y)
-    return np.asarray(clear & (far >= REACH_M[0]) & (far <= REACH_M[1]))
+    return np.asarray((far >= REACH_M[0]) & (far <= REACH_M[1]))
 
 
 def _summed(cells: NDArray[np.bool_]) -> NDArray[np.int64]:

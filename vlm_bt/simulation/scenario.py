@@ -43,6 +43,8 @@ RIGHT_ZONE: dict[str, str] = {
 BENCHES = ("pine", "oak", "walnut", "grey mat", "green mat", "pale board")
 PARKED = (6.0, 0.0, -0.75)
 Clutter = Literal["mission", "training"]
+LATE_S = (45.0, 75.0)
+"""When screws turn up that nobody waits for: a mission has made its plan by then, and is not done."""
 
 _GAP_M = 0.012
 _SCREW_GAP_M = 0.010
@@ -153,6 +155,27 @@ class Scenario:
             _slipping(placed, rng) if staged and items >= 8 else None,
             _visits(rng) if staged and items >= 20 else (),
         )
+
+    def with_late_screws(self, count: int, between_s: tuple[float, float] = LATE_S) -> Scenario:
+        """The same scenario with loose screws that turn up at drawn moments, simulated seconds, at free places.
+
+        Raises:
+            ConfigError: There is no room for them.
+        """
+        rng = np.random.default_rng([self.seed, 5])
+        taken = [outline_at(item) for item in self.items]
+        first = 1 + sum(item.kind == "screw" for item in self.items)
+        late: list[Item] = []
+        for number, at_s in enumerate(sorted(float(t) for t in rng.uniform(*between_s, count)), first):
+            drawn = Item(
+                f"screw_{number}", "screw", 0.0, 0.0, 0.0, int(rng.integers(1 << 30)), appears_s=round(at_s, 2)
+            )
+            placed = _find_place(drawn, taken, rng, "mission", False)
+            if placed is None:
+                raise ConfigError(f"{count} late screws do not fit on the bench; ask for fewer things")
+            late.append(placed)
+            taken.append(outline_at(placed))
+        return replace(self, items=(*self.items, *late))
 
     def with_item_at(self, name: str, x: float, y: float, yaw_rad: float = 0.0) -> Scenario:
         """The same scenario with one item elsewhere, within reach or not; nothing checks what else lies there."""
