@@ -96,8 +96,8 @@ def line(row: Mapping[str, Any]) -> str:
         return f"{row['key']}: CRASHED: {row['crashed']}"
     score = row["score"]
     return (
-        f"{row['key']}: {row['outcome']}, {score['sorted']}/{score['items']} sorted, {score['wrong_zone']} in a wrong "
-        f"zone, {row['questions']} questions, {row['false_unconfirmed']} of {row['motions']} motions false, "
+        f"{row['key']}: {row['outcome']}, {score['sorted']}/{score['items']} sorted, {row['misplaced']} put in a "
+        f"wrong zone, {row['questions']} questions, {row['false_unconfirmed']} of {row['motions']} motions false, "
         f"{injected([row])} faults, {row['wall_s']:.0f} s"
     )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vlm_bt import settings as settings_module
+from vlm_bt.app.fast import fast
 from vlm_bt.app.mission import Mission
 from vlm_bt.app.result import Result
 from vlm_bt.app.simulated import SimulatedSite
@@ -62,8 +63,7 @@ class Bench:
 
     def __init__(self, fidelity: str = "full", settings: Settings | None = None) -> None:
         loaded = settings or settings_module.load()
-        simulation = loaded.simulation.model_copy(update={"fidelity": fidelity})
-        self._settings = loaded.model_copy(update={"simulation": simulation})
+        self._settings = fast(loaded) if fidelity == "fast" else loaded
         self._lanes = FastLanes() if fidelity == "fast" else None
         self._frames = FrameStore()
         self._vision = InjectedVision(
@@ -133,6 +133,7 @@ class Bench:
                     onlooker=notice,
                     vision=self._vision,
                     leaves=UNVERIFIED_LEAVES if case.baseline else LEAVES,
+                    report=False,
                 )
             except BaseException:
                 site.close()
@@ -157,8 +158,9 @@ def _row(
         "detail": result.detail,
         "named": result.outcome in ENDS_WELL,
         "safe": result.safe,
-        "success": result.outcome == "done" and score["wrong_zone"] == 0 and score["on_floor"] == 0,
+        "success": result.outcome == "done" and site.misplaced == 0 and score["on_floor"] == 0,
         "score": dict(score),
+        "misplaced": site.misplaced,
         "questions": result.questions,
         "motions": result.motions,
         "unverified_motions": result.unverified_motions,

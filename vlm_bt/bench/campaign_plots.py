@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vlm_bt.bench.campaign_figures import false_in_1000, part, scored, share
+from vlm_bt.bench.campaign_figures import false_in_1000, part, scored, share, total
 
 Rows = Sequence[Mapping[str, Any]]
 PARTS = ("random", "sticking")
@@ -23,7 +23,7 @@ def plot(rows: Rows, out: Path, fidelity: str) -> Path:
     FigureCanvasAgg(figure)
     (false, wrong), (stops, ends) = figure.subplots(2, 2)
     _pairs(false, "false, unconfirmed motions in 1,000", [_both(rows, name, false_in_1000) for name in PARTS])
-    _pairs(wrong, "share of the items in a wrong place", [_both(rows, name, _wrong_share) for name in PARTS])
+    _pairs(wrong, "share of the items put in a wrong place", [_both(rows, name, _wrong_share) for name in PARTS])
     _stops(stops, rows)
     _ends(ends, rows)
     figure.suptitle(f"{len(rows)} missions, {fidelity} fidelity")
@@ -37,7 +37,7 @@ def _both(rows: Rows, name: str, measure: Any) -> tuple[float, float]:
 
 
 def _wrong_share(rows: Rows) -> float:
-    return share(scored(rows, "wrong_zone"), scored(rows, "items"))
+    return share(total(rows, "misplaced"), scored(rows, "items"))
 
 
 def _pairs(axes: Any, title: str, pairs: Sequence[tuple[float, float]]) -> None:

@@ -31,6 +31,8 @@ BODY_M = 0.15
 """Half the depth of a person: so much of them is in reach before their middle is."""
 SURELY_M = 0.05
 DROPS_AFTER_S = 0.4
+MOVED_M = 0.03
+"""What lay in a wrong zone from the beginning is nobody's mistake."""
 OPENS_M = 0.015
 
 
@@ -62,6 +64,7 @@ class InjectedSite:
     Attributes:
         regions: What depth showed in each frame, filled by the vision service.
         stops: Every time that somebody came into reach.
+        misplaced: Items that were moved into a wrong zone, once the mission is judged.
     """
 
     lockstep = True
@@ -73,6 +76,7 @@ class InjectedSite:
         self._faults = faults
         self.regions: dict[str, Segmented] = {}
         self.stops: list[Stop] = []
+        self.misplaced = 0
         self._open: Stop | None = None
         self._opens_again_s: float | None = None
         self._drop_due = False
@@ -108,6 +112,8 @@ class InjectedSite:
         return self.human
 
     def judge(self, zones: Mapping[str, Zone]) -> Judged:
+        details = self._inside.truth.score(zones).details
+        self.misplaced = sum(one.judgement == "wrong_zone" and one.moved_m > MOVED_M for one in details)
         return self._inside.judge(zones)
 
     def close(self) -> None:
