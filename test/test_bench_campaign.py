@@ -102,6 +102,12 @@ def test_a_renewed_verdict_goes_back_to_the_person_who_gave_it():
     assert decided_by(Taken("pliers", "b", "v2", "screw"), verdicts) == "model"
 
 
+def test_a_thing_that_lost_its_track_is_not_excused_by_what_a_person_said_of_another():
+    told = {"id": "v1", "object": "a", "label": "pliers", "by": "person"}
+    verdicts = {"v1": told, "v2": told | {"id": "v2", "object": "b", "by": "tracking"}}
+    assert decided_by(Taken("pliers", "b", "v2", "screw"), verdicts) == "model"
+
+
 def test_a_stop_is_in_time_in_the_tick_that_follows_the_frame_and_no_later():
     assert Stop(10, True, 10).in_time
     assert not Stop(10, True, 11).in_time

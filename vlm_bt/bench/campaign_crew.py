@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -13,6 +16,7 @@ from vlm_bt.bench.campaign_mission import Bench, Case
 from vlm_bt.errors import ConfigError
 
 LOCAL = "local"
+WATCH_S = 2.0
 _BENCH: dict[str, Bench] = {}
 """The bench of this worker process by fidelity; its models stay loaded from case to case."""
 
@@ -32,7 +36,7 @@ def with_processes(cases: Sequence[Case], jobs: int) -> Iterator[dict[str, Any]]
     left = list(cases)
     while left:
         # Spawned: a process that has a renderer must not be forked.
-        with ProcessPoolExecutor(min(jobs, len(left)), multiprocessing.get_context("spawn")) as pool:
+        with _pool(min(jobs, len(left))) as pool:
             running = {pool.submit(run_case, case): case for case in left}
             try:
                 for done in as_completed(running):
@@ -73,9 +77,26 @@ def with_ray(cases: Sequence[Case], address: str) -> Iterator[dict[str, Any]]:
         ray.shutdown()
 
 
+def _pool(jobs: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(
+        jobs, multiprocessing.get_context("spawn"), initializer=_end_with, initargs=(os.getpid(),)
+    )
+
+
+def _end_with(parent: int) -> None:
+    """A worker of a campaign that was killed would wait for its next case for ever."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(WATCH_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="campaign").start()
+
+
 def _one_by_one(cases: Sequence[Case]) -> Iterator[dict[str, Any]]:
     for case in cases:
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        with _pool(1) as pool:
             try:
                 yield pool.submit(run_case, case).result()
             except BrokenProcessPool:

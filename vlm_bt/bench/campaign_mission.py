@@ -177,13 +177,15 @@ def _row(
 
 
 def decided_by(taken: Taken, verdicts: Mapping[str, Mapping[str, Any]]) -> str:
-    """Who first said what the thing is: "model" or "person". A renewed verdict goes back to the one that it renews."""
+    """Who first said what the thing is: "model" or "person". A renewed verdict goes back to the one that it renews.
+
+    What lost its track on the way counts as the model's: a false motion is never excused by a guess.
+    """
     order = list(verdicts)
     entry = verdicts.get(taken.verdict_id)
     while entry is not None and entry["by"] == "tracking":
         before = [verdicts[name] for name in order[: order.index(str(entry["id"]))]]
-        same = [one for one in before if one["label"] == entry["label"]]
-        mine = [one for one in same if one["object"] == entry["object"]] or same
+        mine = [one for one in before if (one["label"], one["object"]) == (entry["label"], entry["object"])]
         entry = mine[-1] if mine else None
     return str(entry["by"]) if entry is not None else "model"
 
