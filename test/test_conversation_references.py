@@ -54,6 +54,13 @@ def test_it_is_what_was_spoken_of_last():
     assert meant("it") == set()
 
 
+def test_a_name_that_a_person_gave_is_understood_with_its_place():
+    names = Names(["book"], zones=["left", "parts_bin"])
+    books = [Known(f"book {y}", "book", True, "", thing(f"book {y}", (0.5, y)), 0.2) for y in (0.3, -0.3)]
+    (spotted,) = spot(plain("the book on the left"), names)
+    assert [one.id for one in resolve(spotted.phrase, books, Spoken())] == ["book 0.3"]
+
+
 def test_the_others_are_those_that_were_not_spoken_of():
     assert meant("the other screwdrivers", "flat") == {"cross", "short"}
     assert meant("the others", "flat", kind="screwdriver") == {"cross", "short"}
