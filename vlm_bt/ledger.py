@@ -6,6 +6,7 @@ type: it looks the verdict up here, at run time, before every motion.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
@@ -18,6 +19,8 @@ OPEN_WITHIN_M = 0.002
 """So much less than the widest grasp's opening still counts as open."""
 ABOVE_M = 0.04
 """A hand that has stayed so far above a thing's top has not closed on it."""
+REACHES_INTO_M = 0.05
+"""How far around a grasp or a place the open fingers may touch something."""
 Judge = Literal["model", "person", "tracking"]
 
 
@@ -25,7 +28,8 @@ Judge = Literal["model", "person", "tracking"]
 class Verdict:
     """Who decided what an object is, from which frame, and how often such a decision is wrong.
 
-    `error_rate` is the calibrated rate for a model; 0 where a person decided.
+    `error_rate` is the calibrated rate for a model; 0 where a person decided. `origin`: who decided in the first place,
+    where it was carried on by tracking.
     """
 
     id: str
@@ -35,6 +39,7 @@ class Verdict:
     frame_id: str
     error_rate: float
     stamp_s: float
+    origin: Judge
 
 
 class Ledger:
@@ -50,12 +55,18 @@ class Ledger:
         self._max_age_s = max_age_s
         self._verdicts: dict[str, Verdict] = {}
         self._void: dict[str, str] = {}
+        self._revoked: set[str] = set()
         self._held: dict[str, HeldObject] = {}
         self.objection: Callable[[str, str], str] = lambda object_id, label: ""
         """What a person has said against touching an object under a name; a verdict does not overrule it."""
+        self.care: Callable[[str], str] = lambda label: ""
+        """Why things of a kind are moved on a person's word only; "" where a model's will do."""
 
     def enter(self, thing: LocatedObject, label: str, by: Judge, error_rate: float) -> VerifiedObject:
         """Write a verdict down; it is bound to the frame that `thing` was located in."""
+        return self._enter(thing, label, by, error_rate, by)
+
+    def _enter(self, thing: LocatedObject, label: str, by: Judge, error_rate: float, origin: Judge) -> VerifiedObject:
         verdict = Verdict(
             f"verdict-{len(self._verdicts) + 1}",
             thing,
@@ -64,6 +75,7 @@ class Ledger:
             thing.frame_id,
             error_rate,
             thing.stamp_s,
+            origin,
         )
         self._verdicts[verdict.id] = verdict
         self._recorder.write(
@@ -81,13 +93,14 @@ class Ledger:
         return VerifiedObject(thing, label, verdict.id)
 
     def renew(self, tool: VerifiedObject, seen: LocatedObject) -> VerifiedObject | None:
-        """The same tracked object, located again: its identity carries over to the new place. None for another one."""
+        """The same tracked object, located again: its identity carries over to the new place. None for another one, and
+        where tracking is not to be trusted any more."""
         known = self._verdicts.get(tool.verdict_id)
-        if known is None or known.label != tool.label or seen.id != known.object.id:
+        if known is None or known.id in self._revoked or known.label != tool.label or seen.id != known.object.id:
             return None
         if self.objection(seen.id, known.label):
             return None
-        return self.enter(seen, known.label, "tracking", known.error_rate)
+        return self._enter(seen, known.label, "tracking", known.error_rate, known.origin)
 
     def take_over(self, before: Ledger, tool: VerifiedObject) -> VerifiedObject | None:
         """A verdict of an earlier mission on the same bench, as old as it is; None where it allowed no motion there."""
@@ -99,7 +112,7 @@ class Ledger:
     def carry_over(self, held: HeldObject, seen: LocatedObject) -> VerifiedObject:
         """What was held lies where it was put: its identity goes over to the new track that was seen there."""
         known = self._verdicts[held.verdict_id]
-        return self.enter(seen, known.label, "tracking", known.error_rate)
+        return self._enter(seen, known.label, "tracking", known.error_rate, known.origin)
 
     def tighten(self, max_age_s: float) -> None:
         """From now on verdicts allow motions for no longer than this. A longer time than before changes nothing."""
@@ -111,6 +124,21 @@ class Ledger:
             if verdict.object.id == object_id:
                 self._void.setdefault(verdict.id, why)
 
+    def disturbed(self, centre: tuple[float, float], radius_m: float, why: str) -> None:
+        """Something reached into that circle of the bench: what lies there has to be located again."""
+        for verdict in self._verdicts.values():
+            shape = verdict.object.footprint
+            away = math.hypot(shape.centre[0] - centre[0], shape.centre[1] - centre[1])
+            if away - shape.length_m / 2 < radius_m:
+                self._void.setdefault(verdict.id, why)
+
+    def revoke_all(self, why: str) -> None:
+        """No verdict of before holds, nor can one be carried on by tracking: everything has to be verified anew."""
+        for verdict in self._verdicts.values():
+            self._void[verdict.id] = why
+        self._revoked.update(self._verdicts)
+        self._recorder.write("event", {"what": "verdicts revoked", "why": why})
+
     def judge(self, tool: VerifiedObject) -> Outcome:
         """Done where the object may be moved; `unverified` or `stale` otherwise."""
         verdict = self._verdicts.get(tool.verdict_id)
@@ -119,6 +147,9 @@ class Ledger:
         against = self.objection(tool.object.id, tool.label)
         if against:
             return Outcome("no", against)
+        care = "" if verdict.origin == "person" else self.care(tool.label)
+        if care:
+            return Outcome("unverified", f"{care}: a person has to say what {tool.object.id} is")
         if verdict.id in self._void:
             return Outcome("stale", f"{tool.object.id}: {self._void[verdict.id]} since it was verified")
         age = self._clock.now_s - verdict.stamp_s
@@ -171,6 +202,7 @@ class VerifiedArm:
 
         def ended(outcome: Outcome) -> None:
             self._ledger.touched(tool.object.id, "the gripper has touched it")
+            self._ledger.disturbed(tool.object.footprint.centre, REACHES_INTO_M, "the gripper has reached in beside it")
             if outcome.ok:
                 self._ledger.took(ticket.value)
 
@@ -188,6 +220,8 @@ class VerifiedArm:
         ticket = self._start(lambda: self._arm.place(held, spot), f"place the {held.label}")
         self._audit(self._ledger.judge_held(held))
         ticket.when_done(lambda outcome: self._ledger.let_go(held) if outcome.reason in ("done", "dropped") else None)
+        beside = "something was put down beside it"
+        ticket.when_done(lambda outcome: self._ledger.disturbed(spot.centre, REACHES_INTO_M, beside))
         start = held.tool.object.footprint.centre
         self._record("place", held.label, held.tool.object.id, held.verdict_id, ticket, start, spot.centre, spot.zone)
         return ticket

@@ -66,14 +66,6 @@ class MissionSettings(Strict):
     verdict_max_age_s: float = Field(60.0, gt=0)
 
 
-class KnownTool(Strict):
-    """Plausible sizes in metres, (least, most)."""
-
-    length_m: tuple[float, float]
-    width_m: tuple[float, float]
-    height_m: tuple[float, float]
-
-
 class Settings(Strict):
     bench: BenchSettings
     simulation: SimulationSettings = SimulationSettings()  # type: ignore[call-arg]
@@ -83,7 +75,8 @@ class Settings(Strict):
     arm: ArmSettings = ArmSettings()
     human: HumanSettings = HumanSettings()
     mission: MissionSettings = MissionSettings()  # type: ignore[call-arg]
-    tools: dict[str, KnownTool] = {}
+    knowledge: Path | None = None
+    """What is known of kinds of things, see `vlm_bt.scene.knowledge`; `config/knowledge.yaml` where none is named."""
     skills: tuple[Path, ...] = ()
     """More folders of skill cards, beside the configuration file."""
     allow: tuple[str, ...] = ()
@@ -149,6 +142,8 @@ def _placed(data: dict[str, Any], folder: Path) -> dict[str, Any]:
     if isinstance(data.get("skills"), list):
         data["skills"] = [str(folder / str(one)) for one in data["skills"]]
     human = data.get("human")
+    if isinstance(data.get("knowledge"), str):
+        data["knowledge"] = str(folder / data["knowledge"])
     if isinstance(human, dict) and isinstance(human.get("kept_facts"), str):
         human["kept_facts"] = str(folder / human["kept_facts"])
     vision = data.get("vision")

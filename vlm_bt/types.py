@@ -377,12 +377,36 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """One thing that speaks for or against a claim, or neither.
+
+    Attributes:
+        source: What says it, such as "depth", "second look", "known sizes", "a person".
+        says: What it says, in words.
+        score: How strongly, from 0 to 1, where the source gives a number.
+    """
+
+    source: str
+    says: str
+    weighs: Literal["for", "against", "neutral"] = "neutral"
+    score: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.source} ({self.weighs}): {self.says}"
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """How a node ended, for trees to branch on and people to read."""
+    """How a node ended, for trees to branch on and people to read.
+
+    Attributes:
+        evidence: What a single question was asked and answered with, JSON. grounds: what a verification went by.
+    """
 
     reason: str = "done"
     detail: str = ""
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    grounds: tuple[Evidence, ...] = ()
 
     def __post_init__(self) -> None:
         if self.reason not in REASONS:

@@ -17,10 +17,11 @@ from vlm_bt.conversation.talk import Controls, Conversation
 from vlm_bt.errors import ConfigError
 from vlm_bt.executive import Executive, Snapshot, Subscriber
 from vlm_bt.frames import FrameStore
-from vlm_bt.leaves.context import Memory, Ports, ToolKnowledge
+from vlm_bt.leaves.context import Memory, Ports
 from vlm_bt.leaves.leaf import Leaf
 from vlm_bt.leaves.table import LEAVES
 from vlm_bt.ledger import Ledger, VerifiedArm
+from vlm_bt.places import share_dir
 from vlm_bt.questions import name_of
 from vlm_bt.recording.pictures import choice_picture, from_array, question_picture, save_png
 from vlm_bt.recording.record import McapRecorder
@@ -28,6 +29,7 @@ from vlm_bt.recording.report import write_report
 from vlm_bt.recording.subscriber import RecordingSubscriber
 from vlm_bt.scene.facts import Facts
 from vlm_bt.scene.kept_facts import keep, load_kept
+from vlm_bt.scene.knowledge import load_knowledge
 from vlm_bt.scene.tracking import Tracker
 from vlm_bt.settings import Settings
 from vlm_bt.tree.compile import compile_tree
@@ -88,6 +90,7 @@ class Mission:
         self._place: int = after._place + 1 if after is not None else 0
         self._first_tick, self._first_s = self.clock.tick, self.clock.now_s
         zones = settings.zones()
+        knowledge = load_knowledge(settings.knowledge or share_dir("config") / "knowledge.yaml")
         source = load_tree(tree, leaves, skills_dirs=skill_folders(settings.skills), allow=settings.allow)
         given = source.parse_inputs(inputs)
         out.mkdir(parents=True, exist_ok=True)
@@ -121,6 +124,7 @@ class Mission:
             self.recorder.write("fact", asdict(fact))
         self.memory.facts.onlooker = lambda fact: self.recorder.write("fact", asdict(fact))
         self.ledger.objection = self.memory.objection
+        self.ledger.care = knowledge.care
         ports = Ports(
             clock=self.clock,
             camera=site.camera,
@@ -133,7 +137,7 @@ class Mission:
             memory=self.memory,
             monitors=site.monitors,
             zones=ChainMap(self.memory.plan.zones, zones),
-            knowledge={kind: ToolKnowledge(kind, **known.model_dump()) for kind, known in settings.tools.items()},
+            knowledge=knowledge,
             kinds=KINDS,
             error_rate=settings.vision.error_rate,
         )

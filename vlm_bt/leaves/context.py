@@ -13,22 +13,14 @@ from vlm_bt.leaves.plan import Plan
 from vlm_bt.ledger import Ledger, VerifiedArm
 from vlm_bt.ports import Camera, Clock, Human, Monitor, Recorder
 from vlm_bt.scene.facts import GROUP, IDENTITY, LEAVE, Facts
+from vlm_bt.scene.knowledge import Knowledge
+from vlm_bt.scene.steadiness import Sighting
 from vlm_bt.scene.tracking import Tracker
 from vlm_bt.sentences import article
 from vlm_bt.types import Answer, Group, HeldObject, LocatedObject, Question, Reply, Scene, VerifiedObject, Zone
 from vlm_bt.vision.service import VisionService
 
 SAID_LEAVE = "a person said: leave it"
-
-
-@dataclass(frozen=True)
-class ToolKnowledge:
-    """What is known of a kind before it is seen: plausible sizes in metres, as (least, most)."""
-
-    kind: str
-    length_m: tuple[float, float]
-    width_m: tuple[float, float]
-    height_m: tuple[float, float]
 
 
 @dataclass
@@ -57,6 +49,7 @@ class Memory:
     facts: Facts
     frame_id: str = ""
     seen_s: float = -1.0
+    sighting: Sighting | None = None
     objects: dict[str, LocatedObject] = field(default_factory=dict)
     contained: Counter[str] = field(default_factory=Counter)
     """How many things depth sees in each container."""
@@ -117,7 +110,7 @@ class Ports:
     memory: Memory
     monitors: Mapping[str, Monitor]
     zones: Mapping[str, Zone]
-    knowledge: Mapping[str, ToolKnowledge]
+    knowledge: Knowledge
     kinds: tuple[str, ...]
     """The kinds that the model can name, in its own order."""
     error_rate: float = 0.01

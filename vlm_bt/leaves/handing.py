@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from vlm_bt.leaves.asking import put
 from vlm_bt.leaves.context import Ports
+from vlm_bt.leaves.handled import EMPTY_HAND_M
 from vlm_bt.leaves.leaf import Input, Leaf, Steps
-from vlm_bt.leaves.verifying import EMPTY_HAND_M
 from vlm_bt.ports import Ticket
 from vlm_bt.types import HeldObject, Outcome, PlaceSpot, Zone
 from vlm_bt.vision.geometry import FindSpot

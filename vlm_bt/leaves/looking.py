@@ -10,6 +10,7 @@ from typing import Any
 from vlm_bt.leaves.context import SAID_LEAVE, Ports
 from vlm_bt.ports import Ticket
 from vlm_bt.questions import WHAT_IS_IT, Choose, Look
+from vlm_bt.scene.steadiness import Sighting, moved
 from vlm_bt.types import Answer, LocatedObject, Outcome
 from vlm_bt.vision.geometry import Segment, Segmented
 
@@ -57,8 +58,22 @@ def look(ports: Ports, *, fresh: bool = False) -> Step:
     located = memory.tracker.update(on_bench, frame_id, frame.stamp_s)
     memory.objects = {thing.id: thing for thing in located}
     recognise(ports, [thing for thing in located if thing.id not in known])
+    if ticket.value.camera is not None:
+        places = {thing.id: thing.footprint.anchor for thing in located}
+        watch_camera(ports, Sighting(ticket.value.camera, ticket.value.aligned, places))
     memory.contained = Counter(region.container for region in ticket.value.regions if region.container)
     return Outcome()
+
+
+def watch_camera(ports: Ports, now: Sighting) -> None:
+    """Where the camera has moved since the last look, nothing that was verified before holds any more."""
+    memory, before = ports.memory, ports.memory.sighting
+    memory.sighting = now
+    why = moved(before, now) if before is not None else ""
+    if why:
+        ports.ledger.revoke_all(f"the camera has moved: {why}")
+        memory.verdicts.clear()
+        memory.claims.clear()
 
 
 def recognise(ports: Ports, fresh: list[LocatedObject]) -> None:

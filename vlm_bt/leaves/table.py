@@ -6,6 +6,7 @@ from vlm_bt.leaves.asking import AskAbout, AskGroup, AskHuman, ClassifyTool, Set
 from vlm_bt.leaves.counting import VerifyCount
 from vlm_bt.leaves.finding import ChooseBySize, FindTools
 from vlm_bt.leaves.grounding import GroundPhrase
+from vlm_bt.leaves.handled import VerifyInHand, VerifyPlaced
 from vlm_bt.leaves.handing import HandOver, HoldOut, PutBack
 from vlm_bt.leaves.judging import ChooseAnswer, CompareViews, CountSeen, JudgeClaim
 from vlm_bt.leaves.leaf import Leaf
@@ -14,7 +15,7 @@ from vlm_bt.leaves.planning import AskToCollect, NoticeWhatTurnedUp, PlanBench
 from vlm_bt.leaves.seeing import DescribeScene, EverythingIsSorted, FindNextTool, VerifyScene
 from vlm_bt.leaves.showing import RememberView
 from vlm_bt.leaves.telling import DescribeThing, DescribeView, ReadWriting
-from vlm_bt.leaves.verifying import LocateAgain, VerifyGrounding, VerifyInHand, VerifyPlaced
+from vlm_bt.leaves.verifying import LocateAgain, VerifyGrounding
 from vlm_bt.leaves.watching import ArmIsWell, MayAsk, SomethingNew, WorkspaceIsClear
 from vlm_bt.leaves.writing import WriteReport
 

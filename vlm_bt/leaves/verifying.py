@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any, Literal
+
 from vlm_bt.leaves.context import Ports
 from vlm_bt.leaves.leaf import Input, Leaf, Output, Steps
-from vlm_bt.leaves.looking import LET_GO_WITHIN_M, apart, look, what_are_they
+from vlm_bt.leaves.looking import look
+from vlm_bt.leaves.second_view import second_view
 from vlm_bt.leaves.untrusted import plain
-from vlm_bt.questions import Choose
-from vlm_bt.types import Answer, Detection, HeldObject, LocatedObject, Outcome, VerifiedObject, Zone
+from vlm_bt.ports import Ticket
+from vlm_bt.questions import WHAT_IS_IT, Choose, Look
+from vlm_bt.sentences import article
+from vlm_bt.types import Answer, Detection, Evidence, LocatedObject, Outcome, VerifiedObject
 
-EMPTY_HAND_M = 0.0012
-COUNTED_AT_MOST = 3
-"""From here on things in a container lie on each other, and depth counts fewer than there are."""
+AGREE = 3
+EVERY_LOOK = 5
+"""From so many looks on, the majority decides: the third frame has been asked for."""
 
 
 class VerifyGrounding(Leaf):
     """Is it really there, and is it what it is said to be?
 
-    Evidence: depth in a second frame (it stands out at that place, with a plausible size), a second look with another
-    crop and another wording, and what a person said of it before. The prediction sets of both looks must agree on
-    one kind.
+    Evidence: depth in a new frame, further looks with other crops and wordings, known sizes and reach, what a person
+    said of it before, and, with `camera`, what another camera sees there. Where the looks do not agree at once, a
+    third frame is taken and the majority decides.
     """
 
     takes = {
         "candidate": Input("detection", "the claim to check"),
+        "camera": Input("text", "another camera that looks as well, such as wrist", required=False),
         "error_rate": Input(
             "number",
             "how often a confirmed name may be wrong; only a stricter rate than the configured one counts",
@@ -44,60 +52,130 @@ class VerifyGrounding(Leaf):
         thing = ports.memory.objects.get(candidate.object.id)
         if thing is None:
             ports.memory.forget(candidate.object.id)
-            return Outcome("refuted", f"depth shows nothing where {candidate.label} was claimed")
+            nothing = Evidence("depth", "nothing stands out there", "against")
+            return Outcome("refuted", f"depth shows nothing where {candidate.label} was claimed", grounds=(nothing,))
+        depth = Evidence("depth", f"{thing} stands out {thing.footprint.height_m * 1e3:.0f} mm", "for")
         known = ports.memory.verdicts.get(thing.id)
         if known is not None:
             renewed = ports.ledger.renew(known, thing)
             if renewed is not None:
-                return self._confirm(renewed, "known from before and not touched since")
+                tracked = Evidence("tracking", f"verified before as {known.label}, and it lies as it lay", "for")
+                return self._confirm(renewed, "known from before and not touched since", (depth, tracked))
         told = ports.memory.facts.recall("object", thing.id, "identity")
         if told is not None:
-            return self._confirm(ports.ledger.enter(thing, told, "person", 0.0), "a person said so")
-        return (yield from self._second_look(candidate, thing))
+            said = Evidence("a person", f"it is {article(told)} {told}", "for")
+            return self._confirm(ports.ledger.enter(thing, told, "person", 0.0), "a person said so", (depth, said))
+        return (yield from self._look_closer(candidate, thing, depth))
 
-    def _second_look(self, candidate: Detection, thing: LocatedObject) -> Steps:
+    def _look_closer(self, candidate: Detection, thing: LocatedObject, depth: Evidence) -> Steps:
         ports = self.ports
         rate = min(self.input("error_rate") or 1.0, ports.error_rate)
-        ticket = what_are_they(ports, [thing.region], variant=1, wording=1, error_rate=rate)
+        answers = [candidate.answer] if candidate.answer else []
+        looked = yield from self._looks(thing, ((1, 1), (2, 0)), rate, answers)
+        if not looked.ok:
+            return looked
+        seen: tuple[Evidence, ...] = (depth,)
+        if self.input("camera"):
+            extra, answer = yield from second_view(ports, self.input("camera"), thing, rate)
+            seen = (*seen, *extra)
+            answers += [answer] if answer else []
+        if not agreed(answers) and any(len(answer.plausible) == 1 for answer in answers):
+            again = yield from look(ports, fresh=True)
+            if not again.ok:
+                return again
+            now = ports.memory.objects.get(thing.id)
+            if now is None:
+                gone = Evidence("depth", "it stood out in one frame and not in the next", "against")
+                return Outcome("refuted", f"depth does not see {thing.id} again", grounds=(*seen, gone))
+            thing = now
+            looked = yield from self._looks(thing, ((0, 1), (1, 0), (2, 1)), rate, answers)
+            if not looked.ok:
+                return looked
+        return self._decide(candidate, thing, answers, seen, rate)
+
+    def _looks(
+        self, thing: LocatedObject, how: tuple[tuple[int, int], ...], rate: float, answers: list[Answer]
+    ) -> Generator[Ticket[Any], Outcome, Outcome]:
+        """Ask what it is once for each (crop, wording), all together; the answers are put behind `answers`."""
+        ports = self.ports
+        shown = [Look(ports.memory.frame_id, thing.region, variant) for variant, _ in how]
+        questions = [
+            Choose((one,), WHAT_IS_IT, ports.kinds, wording, rate) for one, (_, wording) in zip(shown, how, strict=True)
+        ]
+        ticket: Ticket[tuple[Answer, ...]] = ports.vision.submit_all(questions)
         answered = yield ticket
-        if not answered.ok:
-            return answered
-        first, second = candidate.answer, ticket.value[0]
+        if answered.ok:
+            answers += ticket.value
+        return answered
+
+    def _decide(
+        self, candidate: Detection, thing: LocatedObject, answers: list[Answer], seen: tuple[Evidence, ...], rate: float
+    ) -> Outcome:
+        ports = self.ports
+        label = favourite(answers) or candidate.label
+        looks = tuple(weighed(f"look {n}", answer, label) for n, answer in enumerate(answers, 1))
+        knows = (ports.knowledge.size(label, thing.footprint), ports.knowledge.reach(thing.footprint))
+        grounds = (*seen, *looks, *knows)
         evidence = {
-            "first": list(first.plausible) if first else [],
-            "second": list(second.plausible),
-            "frames": [candidate.object.frame_id, ports.memory.frame_id],
+            "plausible": [list(answer.plausible) for answer in answers],
+            "frames": list(dict.fromkeys(answer.frame_id for answer in answers)),
             "error_rate": rate,
         }
-        if not second.calibrated or first is None:
-            why = plain(second.uncalibrated) or "no valid calibration"
-            return Outcome("unsure", f"{why}: nothing is surer than unsure", evidence)
-        if len(first.plausible) != 1 or first.plausible != second.plausible:
-            return Outcome("unsure", f"{_set(first)}, then {_set(second)}", evidence)
-        implausible = self.implausible(second.best, thing)
-        if implausible:
-            return Outcome("unsure", f"it looks like a {second.best}, but {implausible}", evidence)
-        return self._confirm(ports.ledger.enter(thing, second.best, "model", rate), f"two looks agree: {second}")
 
-    def _confirm(self, tool: VerifiedObject, why: str) -> Outcome:
+        def unsure(why: str) -> Outcome:
+            return Outcome("unsure", why, evidence, grounds)
+
+        without = next((answer for answer in answers if not answer.calibrated), None)
+        if without is not None or candidate.answer is None:
+            why = plain(without.uncalibrated) if without is not None else ""
+            return unsure(f"{why or 'no valid calibration'}: nothing is surer than unsure")
+        if agreed(answers) != label:
+            return unsure(f"{len(answers)} looks do not agree: {', then '.join(_set(answer) for answer in answers)}")
+        against = next((one for one in (*seen, *knows) if one.weighs == "against"), None)
+        if against is not None:
+            return unsure(f"it looks like {article(label)} {label}, but {against.says}")
+        care = ports.knowledge.care(label)
+        if care:
+            return unsure(f"{care}: a person has to say that it is one")
+        count = sum(one.weighs == "for" for one in looks)
+        tool = ports.ledger.enter(thing, label, "model", rate)
+        return self._confirm(tool, f"{count} of {len(looks)} looks agree", grounds, evidence)
+
+    def _confirm(
+        self, tool: VerifiedObject, why: str, grounds: tuple[Evidence, ...], evidence: Mapping[str, Any] | None = None
+    ) -> Outcome:
         self.ports.memory.verdicts[tool.object.id] = tool
         self.output("into", tool)
-        return Outcome("done", f"{tool.label}: {why}")
+        return Outcome("done", f"{tool.label}: {why}", evidence or {}, grounds)
 
-    def implausible(self, label: str, thing: LocatedObject) -> str:
-        """What depth says against the name; empty where the size fits."""
-        known = self.ports.knowledge.get(label)
-        if known is None:
-            return ""
-        shape = thing.footprint
-        for name, value, (least, most) in (
-            ("long", shape.length_m, known.length_m),
-            ("wide", shape.width_m, known.width_m),
-            ("high", shape.height_m, known.height_m),
-        ):
-            if not least <= value <= most:
-                return f"it is {value * 1e3:.0f} mm {name} (known: {least * 1e3:.0f} to {most * 1e3:.0f})"
-        return ""
+
+def favourite(answers: Sequence[Answer]) -> str:
+    """The kind that most looks leave as the only plausible one; "" where none does."""
+    counts = Counter(answer.plausible[0] for answer in answers if len(answer.plausible) == 1)
+    return max(sorted(counts), key=counts.__getitem__, default="")
+
+
+def agreed(answers: Sequence[Answer]) -> str:
+    """The kind that enough looks agree on: all of the first three or four, two thirds of more; "" where none.
+
+    A look that cannot tell it from others counts for nothing, one that rules it out against it.
+    """
+    label = favourite(answers)
+    sure = sum(answer.plausible == (label,) for answer in answers)
+    against = sum(label not in answer.plausible for answer in answers)
+    if len(answers) < EVERY_LOOK:
+        return label if sure >= AGREE and against == 0 else ""
+    return label if 3 * sure >= 2 * len(answers) and sure - against >= 2 else ""
+
+
+def weighed(source: str, answer: Answer, label: str) -> Evidence:
+    """What one look says of a name."""
+    weighs: Literal["for", "against", "neutral"] = "neutral"
+    if answer.calibrated and label not in answer.plausible:
+        weighs = "against"
+    elif answer.calibrated and len(answer.plausible) == 1:
+        weighs = "for"
+    return Evidence(source, _set(answer), weighs, round(answer.score, 4))
 
 
 class LocateAgain(Leaf):
@@ -121,69 +199,6 @@ class LocateAgain(Leaf):
         ports.memory.verdicts[renewed.object.id] = renewed
         self.output("into", renewed)
         return Outcome("done", str(renewed))
-
-
-class VerifyInHand(Leaf):
-    """Is it in the hand? The gripper's own width says so."""
-
-    takes = {"held": Input("held_object", "what should be in the hand")}
-    reasons = ("dropped",)
-    ports: Ports
-
-    def act(self) -> Steps:
-        held: HeldObject = self.input("held")
-        width_m = self.ports.arm.state.gripper_width_m
-        if width_m < EMPTY_HAND_M:
-            self.ports.ledger.let_go(held)
-            return Outcome("dropped", f"the gripper closed on nothing where the {held.label} should be")
-        return Outcome("done", f"{width_m * 1e3:.0f} mm between the fingers")
-        yield
-
-
-class VerifyPlaced(Leaf):
-    """Look whether it lies where it was put.
-
-    In a container depth has to show one thing more, as long as there are few enough to be told apart.
-    """
-
-    takes = {
-        "held": Input("held_object", "what was put down"),
-        "zone": Input("zone", "where it should lie"),
-    }
-    reasons = ("not_found", "wrong_zone", "camera_lost", "model_lost", "stale", "timed_out")
-    ports: Ports
-
-    def act(self) -> Steps:
-        held: HeldObject = self.input("held")
-        ports, memory = self.ports, self.ports.memory
-        zone = ports.zone(self.input("zone"))
-        spot = next((e.centre for e in memory.expected if e.held == held), zone_middle(zone))
-        inside = memory.contained[zone.name]
-        seen = yield from look(ports, fresh=True)
-        if not seen.ok:
-            return seen
-        mine = [
-            tool for tool in memory.verdicts.values() if tool.label == held.label and tool.object.id in memory.objects
-        ]
-        near = [tool.object for tool in mine if apart(tool.object, spot) < LET_GO_WITHIN_M]
-        if zone.container:
-            if near:
-                return Outcome("wrong_zone", f"the {held.label} lies beside the {zone.name}")
-            if memory.contained[zone.name] <= (inside if inside < COUNTED_AT_MOST else 0):
-                return Outcome("not_found", f"the {held.label} does not lie in the {zone.name}")
-            memory.put(held.label, zone.name, spot)
-            return Outcome("done", f"{held.label} in the {zone.name}")
-        if not near:
-            return Outcome("not_found", f"the {held.label} does not lie where it was put")
-        thing = min(near, key=lambda thing: apart(thing, spot))
-        if not zone.holds(thing.footprint.centre, margin_m=0.005):
-            return Outcome("wrong_zone", f"the {held.label} lies outside {zone.name}")
-        memory.put(held.label, zone.name, thing.footprint.centre)
-        return Outcome("done", f"{held.label} in {zone.name}")
-
-
-def zone_middle(zone: Zone) -> tuple[float, float]:
-    return (sum(zone.x) / 2, sum(zone.y) / 2)
 
 
 def _set(answer: Answer) -> str:

@@ -44,7 +44,8 @@ class TreeSource(Entry):
 
 @dataclass(frozen=True)
 class StatusChange(Entry):
-    """A node's status where it differs from the tick before. `path`: child indices from the root."""
+    """A node's status where it differs from the tick before. `path`: child indices from the root; `grounds`: what a
+    verification went by, each with `source`, `says`, `weighs` (for, against or neutral) and `score`."""
 
     channel: ClassVar[str] = "status"
 
@@ -53,6 +54,7 @@ class StatusChange(Entry):
     status: str = ""
     outcome: str = ""
     detail: str = ""
+    grounds: tuple[Json, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import Any
+
 from py_trees.composites import Composite
 
 from vlm_bt.executive import Snapshot
@@ -19,10 +22,13 @@ class RecordingSubscriber:
     def after_tick(self, snapshot: Snapshot) -> None:
         self.trace.add(snapshot.tick, snapshot.root)
         for path, node in snapshot.changed:
-            status = {"tick": snapshot.tick, "path": list(path), "name": node.name, "status": node.status.name}
+            status: dict[str, Any] = {"tick": snapshot.tick, "path": list(path), "name": node.name}
+            status["status"] = node.status.name
             outcome = getattr(node, "outcome", None)
             if outcome is not None and node.status.name in ("SUCCESS", "FAILURE") and not isinstance(node, Composite):
                 status["outcome"] = outcome.reason
                 status["detail"] = outcome.detail
+                if outcome.grounds and not node.children:
+                    status["grounds"] = [asdict(one) for one in outcome.grounds]
             self._recorder.write("status", status)
         self._recorder.flush()

@@ -87,7 +87,9 @@ class Geometer:
             raise DepthMissing(found.error)
         things = found.regions + found.contents
         regions = tuple(SeenRegion(thing.index, thing.box, thing.footprint, thing.container) for thing in things)
-        seen = Segmented(handle.id, regions, found.bench.offset_m, found.bench.tilt_rad, found.hidden)
+        bench = found.bench
+        where, aligned = bench.pose_camera_in_base, bool(bench.aligned)
+        seen = Segmented(handle.id, regions, bench.offset_m, bench.tilt_rad, found.hidden, where, aligned)
         return Cutouts(seen, handle.id, tuple(pickle.dumps(thing) for thing in things))
 
     def _plan_grasps(self, handle: FrameHandle, request: PlanGrasps) -> Any:

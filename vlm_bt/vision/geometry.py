@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from vlm_bt.types import Box, Footprint, HeldObject, Slot, Zone
+from vlm_bt.types import Box, Footprint, HeldObject, Pose, Slot, Zone
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class Segmented:
     """What a frame's depth shows.
 
     `bench_offset_m` and `bench_tilt_rad`: how far the bench plane lies from where the configuration says; `hidden`:
-    the share of the bench that something tall covers.
+    the share of the bench that something tall covers; `camera`: its pose in the base frame as the bench corrects it
+    and, where `aligned`, the walls of a container.
     """
 
     frame_id: str
@@ -40,6 +41,8 @@ class Segmented:
     bench_offset_m: float
     bench_tilt_rad: float
     hidden: float
+    camera: Pose | None = None
+    aligned: bool = False
 
 
 @dataclass(frozen=True)
