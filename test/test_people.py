@@ -83,7 +83,9 @@ def test_the_terminal_shows_question_options_picture_limit_and_default(tmp_path)
 def test_a_broken_script_is_a_clear_error(tmp_path):
     script = tmp_path / "supervisor.yaml"
     script.write_text("answers: {}\n")
-    with pytest.raises(ConfigError, match="a mapping with the keys answers_after_s, collect, group, hand_over, identity, other"):
+    with pytest.raises(
+        ConfigError, match="a mapping with the keys answers_after_s, collect, group, hand_over, identity, other"
+    ):
         load_script(script)
     with pytest.raises(ConfigError, match="cannot be read"):
         load_script(tmp_path / "none.yaml")

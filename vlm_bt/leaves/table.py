@@ -6,8 +6,8 @@ from vlm_bt.leaves.asking import AskAbout, AskGroup, AskHuman, ClassifyTool, Set
 from vlm_bt.leaves.counting import VerifyCount
 from vlm_bt.leaves.finding import ChooseBySize, FindTools
 from vlm_bt.leaves.grounding import GroundPhrase
-from vlm_bt.leaves.handled import VerifyInHand, VerifyPlaced
 from vlm_bt.leaves.handing import HandOver, HoldOut, PutBack
+from vlm_bt.leaves.handled import VerifyInHand, VerifyPlaced
 from vlm_bt.leaves.judging import ChooseAnswer, CompareViews, CountSeen, JudgeClaim
 from vlm_bt.leaves.leaf import Leaf
 from vlm_bt.leaves.moving import GoHome, HoldStill, Pick, Place

@@ -204,7 +204,9 @@ class Rounds(py_trees.composites.Composite):
             return outcome
         if self.rounds >= self.at_most:
             failed = outcome if self._last.ok else self._last
-            return Outcome(failed.reason, f"not done after {self.rounds} rounds; last: {failed}", failed.evidence, failed.grounds)
+            return Outcome(
+                failed.reason, f"not done after {self.rounds} rounds; last: {failed}", failed.evidence, failed.grounds
+            )
         self.current_child = self.do
         return None
 
