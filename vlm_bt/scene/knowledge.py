@@ -14,8 +14,6 @@ from vlm_bt.errors import ConfigError
 from vlm_bt.sentences import article
 from vlm_bt.types import Evidence, Footprint
 
-FAR_OUT = 1.5
-"""So many times beyond a known limit, a size does not only cast doubt on a name: it rules it out."""
 REMEDY = "a range is [least, most] in metres; docs/08-verification.md says what each key means"
 
 
@@ -70,21 +68,15 @@ class Knowledge(_Strict):
     kinds: Mapping[str, Kind] = Field(default_factory=dict)
 
     def size(self, label: str, shape: Footprint) -> Evidence:
-        """Whether what depth measured has a size of that kind. Its score is 0 where the size rules the name out."""
+        """Whether what depth measured has a size of that kind."""
         known = self.kinds.get(label)
         if known is None:
             return Evidence("known sizes", f"nothing is known of {_a(label)}")
         for name, value, span in _sides(known, shape):
             if not span[0] <= value <= span[1]:
-                far = value > FAR_OUT * span[1] or FAR_OUT * value < span[0]
                 said = f"it is {value * 1e3:.0f} mm {name}, {_a(label)} is {_mm(span)}"
-                return Evidence("known sizes", said, "against", 0.0 if far else 0.5)
+                return Evidence("known sizes", said, "against")
         return Evidence("known sizes", f"{shape.length_m * 1e3:.0f} mm long, as {_a(label)} may be", "for")
-
-    def possible(self, label: str, shape: Footprint) -> bool:
-        """False where the size rules the name out."""
-        found = self.size(label, shape)
-        return not (found.weighs == "against" and found.score == 0.0)
 
     def reach(self, shape: Footprint) -> Evidence:
         """Whether the arm can get there at all."""
