@@ -35,7 +35,7 @@ def vlm_bt(*arguments, cwd=HERE, timeout=100):
         (["run", "organise_workbench", "--items", "many"], "valid integer"),
         (["skills", "pik"], "did you mean 'pick'?"),
         (["show", "organise_workbench", "--as", "cubism"], "--as is text, mermaid, dot"),
-        (["bench", "speed"], "there are: mission, trace, import"),
+        (["bench", "speed"], "there are: mission, story, trace, import"),
         (["bench", "mission", "--seeds", "9-1"], "names no seed"),
         (["report", "nowhere"], "no such record"),
         (["schema", "--skills", "nowhere"], "nowhere: there is no such folder of skill cards"),

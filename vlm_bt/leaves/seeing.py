@@ -124,18 +124,21 @@ def candidates(ports: Ports, groups: tuple[Group, ...]) -> list[LocatedObject]:
     """Things that still have to be looked after, best first; what turned up after the plan waits for a person's word.
 
     What was tried before comes last; what takes up room in a zone comes first; screws last; large before small, while
-    their zones still have room; near before far.
+    their zones still have room; near before far. What is laid out by size comes together, the longest first, once room
+    was made: put down in another order, the last one may find no room between its neighbours.
     """
     new = {thing.id for thing in turned_up(ports)}
+    plan = ports.memory.plan
     left = [t for t in ports.memory.objects.values() if t.id not in new and not settled(ports, t, groups)]
 
-    def order(thing: LocatedObject) -> tuple[int, bool, bool, float, float, str]:
+    def order(thing: LocatedObject) -> tuple[int, bool, bool, bool, float, float, str]:
         label = label_of(ports, thing)
         x, y = thing.footprint.centre
         tries = ports.memory.attempts.get(thing.id, 0)
-        clear = not any(zone.holds((x, y)) for zone in ports.zones.values())
-        takes_up = round(thing.footprint.length_m * thing.footprint.width_m, 3)
-        return (tries, clear, label == SCREWS_LAST, -takes_up, round(x * x + y * y, 4), thing.id)
+        in_row = plan.belong.get(thing.id) in plan.by_size
+        clear = in_row or not any(zone.holds((x, y)) for zone in ports.zones.values())
+        large = thing.footprint.length_m if in_row else round(thing.footprint.length_m * thing.footprint.width_m, 3)
+        return (tries, clear, label == SCREWS_LAST, not in_row, -large, round(x * x + y * y, 4), thing.id)
 
     return sorted(left, key=order)
 
