@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("rclpy", reason="no rclpy: scripts/ros_interfaces")
 pytest.importorskip("vlm_bt_interfaces", reason="vlm_bt_interfaces is not built: see interfaces/")
 
+from action_msgs.msg import GoalInfo, GoalStatus, GoalStatusArray
 from rclpy.action import ActionServer, GoalResponse
 from ros_found import found
 from vlm_bt_interfaces.action import RunMission
@@ -88,6 +89,25 @@ def test_a_refused_goal_is_not_taken_as_accepted_by_the_status_of_another(bench)
     lost = client.send_goal_async(RunMission.Goal(tree="refused"))
     assert answer(client.send_goal_async(RunMission.Goal(tree="two"))).accepted
     assert not lost.done()
+
+
+def test_an_answer_and_a_status_that_come_together_are_one_answer(bench):
+    """On a busy machine both are taken in one turn."""
+    client, _, _ = bench
+    execute = client.execute
+
+    async def status_first(taken):
+        """The status again with every answer: it has the goal already."""
+        if "goal" in taken:
+            goal_id = client._goal_sequence_number_to_goal_id[taken["goal"][0]]
+            status = GoalStatus(status=GoalStatus.STATUS_EXECUTING, goal_info=GoalInfo(goal_id=goal_id))
+            taken["status"] = GoalStatusArray(status_list=[status])
+        await execute(taken)
+
+    client.execute = status_first
+    for tree in ("one", "two"):
+        handle = answer(client.send_goal_async(RunMission.Goal(tree=tree)))
+        assert handle.accepted and answer(handle.get_result_async()).result.mission == tree
 
 
 def test_many_goals_are_each_answered_once_and_nothing_is_told_as_unexpected(bench, capfd):

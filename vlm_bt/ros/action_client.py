@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
@@ -27,28 +28,33 @@ class SureActionClient(ActionClient):  # type: ignore[misc]  # rclpy's types are
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        self._heard_by_status: set[int] = set()
+        self._answered: set[int] = set()
+        self._lock = threading.Lock()
         super().__init__(*args, **options)
 
     async def execute(self, taken_data: dict[str, Any]) -> None:
         by_s = time.monotonic() + NOTED_WITHIN_S
-        if "goal" in taken_data and taken_data["goal"][0] in self._heard_by_status:
-            self._heard_by_status.discard(taken_data["goal"][0])
+        if "goal" in taken_data and not self._first(taken_data["goal"][0]):
             del taken_data["goal"]
         while not self._noted(taken_data) and time.monotonic() < by_s:
             time.sleep(0.0005)
         for told in taken_data["status"].status_list if "status" in taken_data else ():
-            await self._accepted(told)
+            await self._accepted(told.goal_info)
         await super().execute(taken_data)
 
     async def _accepted(self, told: Any) -> None:
         """Take a goal that has a status, and whose answer has not come, as accepted: those refused get none."""
-        info = told.goal_info
         for number, goal_id in list(self._goal_sequence_number_to_goal_id.items()):
-            if goal_id == info.goal_id:
-                self._heard_by_status.add(number)
-                response = self._action_type.Impl.SendGoalService.Response(accepted=True, stamp=info.stamp)
+            if goal_id == told.goal_id and self._first(number):
+                response = self._action_type.Impl.SendGoalService.Response(accepted=True, stamp=told.stamp)
                 await super().execute({"goal": (number, response)})
+
+    def _first(self, number: int) -> bool:
+        """Whether this is the first answer to a goal, of the two ways in which one comes."""
+        with self._lock:
+            known = number in self._answered
+            self._answered.add(number)
+            return not known
 
     def _noted(self, taken: dict[str, Any]) -> bool:
         return all(taken[kind][0] in getattr(self, notes) for kind, notes in _PENDING.items() if kind in taken)
