@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,5 +36,7 @@ def children() -> set[int]:
     """Process ids of this process's children, those that nobody waited for included."""
     found: set[int] = set()
     for task in Path("/proc/self/task").iterdir():
-        found.update(int(pid) for pid in (task / "children").read_text(encoding="utf-8").split())
+        # A thread may end while it is looked at; its children are then another's.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            found.update(int(pid) for pid in (task / "children").read_text(encoding="utf-8").split())
     return found
