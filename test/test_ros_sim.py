@@ -26,7 +26,7 @@ from vlm_bt_interfaces.action import Grip, MoveArm
 from vlm_bt import settings
 from vlm_bt.app.mission import Mission
 from vlm_bt.app.robot import RobotSite
-from vlm_bt.errors import ConfigError
+from vlm_bt.errors import RobotAway
 from vlm_bt.frames import FrameStore
 from vlm_bt.places import share_dir
 from vlm_bt.ros.camera import RosCamera
@@ -292,7 +292,7 @@ def test_somebody_at_the_bench_is_noticed_and_leaves_again(outside):
 def test_a_robot_that_is_not_there_is_named_part_by_part():
     with Runtime() as runtime:
         robot = Robot(runtime.node("lonely", namespace="/elsewhere"), settings.load(CONFIG))
-        with pytest.raises(ConfigError, match="the arm says nothing of itself; nothing says whether somebody"):
+        with pytest.raises(RobotAway, match="the arm says nothing of itself; nothing says whether somebody"):
             robot.wait_ready(0.3)
 
 
