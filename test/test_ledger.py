@@ -106,3 +106,40 @@ def test_verdicts_can_be_made_to_age_faster_in_mid_course_but_not_slower(house):
     clock.pass_s(6.0)
     assert arm.pick(tool, GRASPS).outcome.reason == "stale"
     assert driver.told == []
+
+
+def test_what_is_sharp_is_moved_on_a_persons_word_only_and_that_word_outlives_tracking_and_the_mission(house):
+    clock, recorder, _, ledger, _ = house
+    ledger.care = lambda label: "a knife is sharp" if label == "knife" else ""
+    assert ledger.judge(ledger.enter(thing(), "knife", "model", 0.01)).reason == "unverified"
+    told = ledger.enter(thing(), "knife", "person", 0.0)
+    again = ledger.renew(told, thing())
+    assert ledger.judge(told).ok and again is not None and ledger.judge(again).ok
+    following = Ledger(clock, recorder, max_age_s=60.0)
+    following.care = ledger.care
+    taken = following.take_over(ledger, again)
+    assert taken is not None and following.judge(taken).ok
+    guessed = following.take_over(ledger, ledger.enter(thing(), "knife", "model", 0.01))
+    assert guessed is not None and following.judge(guessed).reason == "unverified"
+
+
+def test_a_verdict_ends_where_the_gripper_reached_in_beside_it_and_may_be_renewed(house):
+    _, _, _, ledger, _ = house
+    tool = ledger.enter(thing(), "pliers", "model", 0.01)
+    x, y = thing().footprint.centre
+    ledger.disturbed((x, y + 1.0), 0.05, "the gripper has reached in beside it")
+    assert ledger.judge(tool).ok
+    ledger.disturbed((x, y + 0.01), 0.05, "the gripper has reached in beside it")
+    assert ledger.judge(tool).reason == "stale"
+    again = ledger.renew(tool, thing())
+    assert again is not None and ledger.judge(again).ok
+
+
+def test_when_the_camera_has_moved_no_verdict_holds_and_none_is_renewed_or_taken_over(house):
+    clock, recorder, _, ledger, _ = house
+    tool = ledger.enter(thing(), "pliers", "model", 0.01)
+    ledger.revoke_all("the camera has moved")
+    assert ledger.judge(tool).reason == "stale"
+    assert ledger.renew(tool, thing()) is None
+    assert Ledger(clock, recorder, max_age_s=60.0).take_over(ledger, tool) is None
+    assert ledger.judge(ledger.enter(thing(), "pliers", "model", 0.01)).ok

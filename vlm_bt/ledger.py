@@ -107,7 +107,7 @@ class Ledger:
         known = before._verdicts.get(tool.verdict_id)
         if known is None or known.id in before._void or (known.object, known.label) != (tool.object, tool.label):
             return None
-        return self.enter(tool.object, known.label, "tracking", known.error_rate)
+        return self._enter(tool.object, known.label, "tracking", known.error_rate, known.origin)
 
     def carry_over(self, held: HeldObject, seen: LocatedObject) -> VerifiedObject:
         """What was held lies where it was put: its identity goes over to the new track that was seen there."""
