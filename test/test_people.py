@@ -1,4 +1,6 @@
 import io
+import os
+import time
 from concurrent.futures import Future
 from dataclasses import replace
 
@@ -71,8 +73,6 @@ def test_the_terminal_shows_question_options_picture_limit_and_default(tmp_path)
         human.settle(clock.tick)
         if ticket.outcome:
             break
-        import time
-
         time.sleep(0.01)
     assert ticket.value.text == "hammer"
     shown = sink.getvalue()
@@ -129,8 +129,24 @@ def test_a_typed_stop_does_not_wait_for_a_tick_nor_for_the_open_question():
     human = TerminalHuman(CrankClock(), ListRecorder(), lambda question: None, io.StringIO(), io.StringIO())
     human.listener = Listening()
     human.ask(replace(ASKED, options=("stop", "go on"), default="go on"))
-    human._listen(io.StringIO("Stop!\n"))
+    human._hear("Stop!\n")
     assert human.listener.said == ["Stop!"]
+
+
+def test_of_two_missions_at_one_terminal_the_later_one_hears_every_line():
+    reading, writing = os.pipe()
+    with open(reading) as terminal, open(writing, "w", buffering=1) as keyboard:
+        first, second = (
+            TerminalHuman(CrankClock(), ListRecorder(), lambda question: None, terminal, io.StringIO())
+            for _ in range(2)
+        )
+        first.listener, second.listener = Listening(), Listening()
+        keyboard.write("Stop!\n" * 4)
+        by_s = time.monotonic() + 5.0
+        while len(second.listener.said) < 4 and time.monotonic() < by_s:
+            time.sleep(0.01)
+        assert (first.listener.said, second.listener.said) == ([], ["Stop!"] * 4)
+        keyboard.close()
 
 
 def test_a_scripted_supervisor_says_things_of_their_own_accord_at_their_time():

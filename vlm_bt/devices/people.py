@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
@@ -217,8 +218,7 @@ class TerminalHuman(Channel):
         self._picture = picture
         self._sink = sink
         self._typed: queue.Queue[str] = queue.Queue()
-        # A read from a terminal cannot be interrupted; the thread is a daemon and ends with the process.
-        threading.Thread(target=self._listen, args=(source,), daemon=True, name="terminal").start()
+        _take_over(source, self._hear)
 
     def opened(self, question: Question) -> None:
         lines = ["", f"? {question.text}"]
@@ -259,13 +259,38 @@ class TerminalHuman(Channel):
         if self.listener is not None and text.strip():
             self.listener.say(text).add_done_callback(lambda said: self.told(said.result().text))
 
-    def _listen(self, source: TextIO) -> None:
-        """A stop does not wait for the next settling between ticks."""
+    def _hear(self, line: str) -> None:
+        """In the reader's thread: a stop does not wait for the next settling between ticks."""
+        if is_stop(line):
+            self._volunteer(line)
+        else:
+            self._typed.put(line)
+
+
+class _Reader:
+    """Reads a terminal in one thread, for the channel that has taken it over last."""
+
+    def __init__(self, source: TextIO, hear: Callable[[str], None]) -> None:
+        self.hear = hear
+        # A read from a terminal cannot be interrupted; the thread is a daemon and ends with the process.
+        threading.Thread(target=self._read, args=(source,), daemon=True, name="terminal").start()
+
+    def _read(self, source: TextIO) -> None:
         for line in source:
-            if is_stop(line):
-                self._volunteer(line)
-            else:
-                self._typed.put(line)
+            self.hear(line)
+
+
+_READERS: weakref.WeakKeyDictionary[TextIO, _Reader] = weakref.WeakKeyDictionary()
+"""One a terminal: of two, each would get some of the lines, and a stop might reach a mission that is over."""
+
+
+def _take_over(source: TextIO, hear: Callable[[str], None]) -> None:
+    """What is typed is heard by `hear` from now on."""
+    reader = _READERS.get(source)
+    if reader is None:
+        _READERS[source] = _Reader(source, hear)
+    else:
+        reader.hear = hear
 
 
 def script_path(script: str, *, shipped: bool) -> Path:
