@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from vlm_bt.frames import FrameStore
-from vlm_bt.recording.record import McapRecorder
+from vlm_bt.recording.recorder import McapRecorder
 from vlm_bt.types import Frame, Intrinsics, Pose
 
 Place = tuple[float, float]

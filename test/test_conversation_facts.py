@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from vlm_bt.cli import app
 from vlm_bt.errors import ConfigError
 from vlm_bt.frames import FrameStore
-from vlm_bt.recording.record import McapRecorder
+from vlm_bt.recording.recorder import McapRecorder
 from vlm_bt.scene.facts import Facts
 from vlm_bt.scene.kept_facts import keep, load_kept
 

@@ -78,6 +78,11 @@ class FrameStore:
             )
         return self._held[frame_id][0]
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The frames that are held, oldest first."""
+        return tuple(self._held)
+
     def __contains__(self, frame_id: str) -> bool:
         return frame_id in self._held
 

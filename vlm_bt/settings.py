@@ -66,6 +66,19 @@ class MissionSettings(Strict):
     verdict_max_age_s: float = Field(60.0, gt=0)
 
 
+class RecorderSettings(Strict):
+    """What a mission's record holds.
+
+    `frames`: all that the cameras take, those that something was decided on, or none. `limit_mb`: from this size on the
+    record keeps no more pictures, and says so. `keep_runs`: the newest runs that stay in the folder of runs; older ones
+    are deleted when a mission begins. Everything stays where it is not set.
+    """
+
+    frames: Literal["all", "evidence", "none"] = "evidence"
+    limit_mb: float | None = Field(default=2000.0, gt=0)
+    keep_runs: int | None = Field(default=None, ge=1)
+
+
 class Settings(Strict):
     bench: BenchSettings
     simulation: SimulationSettings = SimulationSettings()  # type: ignore[call-arg]
@@ -75,6 +88,7 @@ class Settings(Strict):
     arm: ArmSettings = ArmSettings()
     human: HumanSettings = HumanSettings()
     mission: MissionSettings = MissionSettings()  # type: ignore[call-arg]
+    recorder: RecorderSettings = RecorderSettings()
     knowledge: Path | None = None
     """What is known of kinds of things, see `vlm_bt.scene.knowledge`; `config/knowledge.yaml` where none is named."""
     skills: tuple[Path, ...] = ()

@@ -24,7 +24,7 @@ from vlm_bt.ledger import Ledger, VerifiedArm
 from vlm_bt.places import share_dir
 from vlm_bt.questions import name_of
 from vlm_bt.recording.pictures import choice_picture, from_array, question_picture, save_png
-from vlm_bt.recording.record import McapRecorder
+from vlm_bt.recording.recorder import McapRecorder
 from vlm_bt.recording.report import write_report
 from vlm_bt.recording.subscriber import RecordingSubscriber
 from vlm_bt.scene.facts import Facts
@@ -94,7 +94,7 @@ class Mission:
         source = load_tree(tree, leaves, skills_dirs=skill_folders(settings.skills), allow=settings.allow)
         given = source.parse_inputs(inputs)
         out.mkdir(parents=True, exist_ok=True)
-        self.recorder = McapRecorder(out / "mission.mcap", self.frames, lambda: self.clock.now_s)
+        self.recorder = McapRecorder(out / "mission.mcap", frames, lambda: self.clock.now_s, settings.recorder)
         journal = Journal()
 
         def notice(channel: str, entry: Mapping[str, Any]) -> None:

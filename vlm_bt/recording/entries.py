@@ -226,6 +226,31 @@ class Kept(Entry):
     jpeg: bytes = field(default=b"", repr=False)
 
 
+@dataclass(frozen=True)
+class KeptDepth(Entry):
+    """The depth that belongs to the picture of the same id. `png`: 16 bits, millimetres along the optical axis, 0 where
+    there is none; `intrinsics` in pixels; `pose_camera_in_base`: the camera's optical frame, metres, quaternion."""
+
+    channel: ClassVar[str] = "depth"
+
+    id: str = ""
+    camera: str = ""
+    stamp_s: float = 0.0
+    intrinsics: Json = field(default_factory=dict)
+    pose_camera_in_base: Json = field(default_factory=dict)
+    png: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True)
+class Calibrated(Entry):
+    """A camera's `foxglove.CameraCalibration` for the picture of the same id; its matrices stand in `data`."""
+
+    channel: ClassVar[str] = "calibration"
+
+    id: str = ""
+    camera: str = ""
+
+
 KINDS: Mapping[str, type[Entry]] = {
     kind.channel: kind
     for kind in (
@@ -245,6 +270,8 @@ KINDS: Mapping[str, type[Entry]] = {
         MissionResult,
         Looking,
         Kept,
+        KeptDepth,
+        Calibrated,
     )
 }
 

@@ -1,4 +1,4 @@
-"""Writes a mission down as it happens: every change of status, the trace, and what waits to be flushed."""
+"""Writes a mission down as it happens: every change of status, the trace, and the pictures that wait."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from py_trees.composites import Composite
 
 from vlm_bt.executive import Snapshot
-from vlm_bt.recording.record import McapRecorder
+from vlm_bt.recording.recorder import McapRecorder
 from vlm_bt.recording.trace import Trace
 
 
@@ -31,4 +31,4 @@ class RecordingSubscriber:
                 if outcome.grounds and not node.children:
                     status["grounds"] = [asdict(one) for one in outcome.grounds]
             self._recorder.write("status", status)
-        self._recorder.flush()
+        self._recorder.hand_over()
