@@ -15,6 +15,7 @@ from vlm_bt.cli import (
     facts,
     inspect,
     models,
+    reporting,
     robot,
     ros,
     run,
@@ -33,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("run")(run.run)
-app.command("report")(run.report)
+app.command("report")(reporting.report)
 app.command("facts")(facts.facts)
 app.command("check")(check.check)
 app.command("migrate")(check.migrate)

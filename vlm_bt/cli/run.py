@@ -1,4 +1,4 @@
-"""`vlm-bt run` and `vlm-bt report`."""
+"""`vlm-bt run`."""
 
 from __future__ import annotations
 
@@ -101,16 +101,6 @@ def run(
                 code = max(code, result.exit_code)
     tell(result, json)
     raise typer.Exit(code)
-
-
-def report(record: Annotated[Path, typer.Argument(help="A mission's record (mission.mcap) or its folder.")]) -> None:
-    """Write a mission's report anew from its record."""
-    from vlm_bt.recording.report import write_report
-
-    path = record / "mission.mcap" if record.is_dir() else record
-    if not path.is_file():
-        raise ConfigError(f"{path}: no such record; a mission writes mission.mcap into its --out folder")
-    typer.echo(write_report(path, path.parent))
 
 
 def made(folder: Path) -> Path:

@@ -21,6 +21,7 @@ from vlm_bt.recording.entries import AskedQuestion, Json
 from vlm_bt.recording.pictures import Colour, Mark
 from vlm_bt.recording.record import Record
 from vlm_bt.recording.story import Moved, Story, tell
+from vlm_bt.recording.time_spent import PARTS, TimeSpent
 from vlm_bt.recording.views import View
 from vlm_bt.sentences import CLASSES, closing_sentence, contents, plural
 
@@ -28,6 +29,7 @@ __all__ = ["closing_sentence", "write_report"]
 
 HTML = "report.html"
 MARKDOWN = "report.md"
+FORMS = ("html", "md")
 PICTURES = "pictures"
 BEFORE_AFTER = "before_after.png"
 QUESTION_PX = 340
@@ -47,13 +49,16 @@ class Drawn:
     alt: str
 
 
-def write_report(record_path: Path | str, out_dir: Path | str) -> Path:
+def write_report(record_path: Path | str, out_dir: Path | str, forms: Sequence[str] = FORMS) -> Path:
     """Write `report.html`, `report.md`, the pictures they show, and `before_after.png` with both views in one.
 
     Works on a record that is still being written: it then tells the story so far.
 
+    Args:
+        forms: Of "html" and "md", those to write.
+
     Returns:
-        The page's path.
+        The path of the first form.
 
     Raises:
         ConfigError: The record cannot be read, or the folder cannot be written.
@@ -63,11 +68,13 @@ def write_report(record_path: Path | str, out_dir: Path | str) -> Path:
     try:
         out.mkdir(parents=True, exist_ok=True)
         shown = _shown(story, out)
-        (out / MARKDOWN).write_text(_markdown(shown), encoding="utf-8")
-        (out / HTML).write_text(_html(shown), encoding="utf-8")
+        if "md" in forms:
+            (out / MARKDOWN).write_text(_markdown(shown), encoding="utf-8")
+        if "html" in forms:
+            (out / HTML).write_text(_html(shown), encoding="utf-8")
     except OSError as cause:
         raise ConfigError(f"the report cannot be written to {out}: {cause.strerror}") from cause
-    return out / HTML
+    return out / (HTML if forms[0] == "html" else MARKDOWN)
 
 
 def _shown(story: Story, out: Path) -> dict[str, Any]:
@@ -96,6 +103,7 @@ def _shown(story: Story, out: Path) -> dict[str, Any]:
         ],
         "moved": [(row, _thumb(story, row)) for row in story.moved],
         "numbers": _numbers(story),
+        "spent": _spent(story.spent),
         "score": story.result.get("score", {}),
         "false_motions": story.result.get("false_motions"),
         "sections": _section_rows(story),
@@ -165,6 +173,12 @@ def _numbers(story: Story) -> list[tuple[str, str]]:
     shares = (("p50", "half under"), ("p99", "99% under"), ("p999", "99.9% under"))
     times = ", ".join(f"{text} {tick[name]:.2g} ms" for name, text in shares if name in tick)
     return [*rows, ("Time of a tick", times)] if times else rows
+
+
+def _spent(spent: TimeSpent) -> list[tuple[str, float, float]]:
+    """(part, seconds, share of the mission) for each part that took any time."""
+    shares = spent.shares()
+    return [(text, getattr(spent, name), shares[name]) for name, text in PARTS.items() if getattr(spent, name) > 0]
 
 
 def clock(seconds: float) -> str:

@@ -10,6 +10,7 @@ from vlm_bt.recording import entries
 from vlm_bt.recording.entries import Json
 from vlm_bt.recording.incidents import EVENTS, Incident, Stop, incidents, stops
 from vlm_bt.recording.record import Record
+from vlm_bt.recording.time_spent import TimeSpent, time_spent
 from vlm_bt.recording.views import View, boxes_of_containers, boxes_of_verdicts, last_view, view
 from vlm_bt.sentences import closing_sentence
 
@@ -96,6 +97,7 @@ class Story:
     stops: tuple[Stop, ...] = ()
     models: tuple[Json, ...] = ()
     looking: tuple[Json, ...] = ()
+    spent: TimeSpent = field(default_factory=TimeSpent)
     refused: int = 0
     told_by_itself: bool = False
     in_container: Mapping[str, tuple[int, int, int, int]] = field(default_factory=dict)
@@ -136,6 +138,7 @@ def tell(record: Record) -> Story:
         stops=stops(record),
         models=tuple(e.data for e in record.of(entries.Event) if e.what == "model ready"),
         looking=_looking(record),
+        spent=time_spent(record),
         refused=sum(e.what == "motion refused" for e in record.of(entries.Event)),
         told_by_itself=written is not None,
         in_container=boxes_of_containers(record),
