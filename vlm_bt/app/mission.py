@@ -26,6 +26,8 @@ from vlm_bt.questions import name_of
 from vlm_bt.recording.pictures import choice_picture, from_array, question_picture, save_png
 from vlm_bt.recording.recorder import McapRecorder
 from vlm_bt.recording.report import write_report
+from vlm_bt.recording.retention import RECORD, forget_old_runs
+from vlm_bt.recording.shape import shape
 from vlm_bt.recording.subscriber import RecordingSubscriber
 from vlm_bt.scene.facts import Facts
 from vlm_bt.scene.kept_facts import keep, load_kept
@@ -93,8 +95,10 @@ class Mission:
         knowledge = load_knowledge(settings.knowledge or share_dir("config") / "knowledge.yaml")
         source = load_tree(tree, leaves, skills_dirs=skill_folders(settings.skills), allow=settings.allow)
         given = source.parse_inputs(inputs)
+        if after is None and settings.recorder.keep_runs is not None:
+            forget_old_runs(out.parent, settings.recorder.keep_runs - 1)
         out.mkdir(parents=True, exist_ok=True)
-        self.recorder = McapRecorder(out / "mission.mcap", frames, lambda: self.clock.now_s, settings.recorder)
+        self.recorder = McapRecorder(out / RECORD, frames, lambda: self.clock.now_s, settings.recorder)
         journal = Journal()
 
         def notice(channel: str, entry: Mapping[str, Any]) -> None:
@@ -142,6 +146,7 @@ class Mission:
             error_rate=settings.vision.error_rate,
         )
         self.compiled = compile_tree(source, ports, given, namespace=f"mission_{seed}_{self._place}")
+        self.recorder.write("nodes", {"nodes": shape(self.compiled.root)})
         self._subscriber = RecordingSubscriber(self.recorder)
         self.executive = Executive(
             self.compiled.root,
@@ -342,6 +347,8 @@ class Mission:
             "configuration", {"seed": seed, "inputs": dict(inputs), "settings": settings.model_dump(mode="json")}
         )
         self.recorder.write("tree", {"path": str(source.path.name), "text": source.text})
+        for card in source.vocabulary.documents:
+            self.recorder.write("skill", {"path": Path(card.path).name, "text": "\n".join(card.lines)})
 
     def _question_picture(self, question: Question) -> Path | None:
         if not question.frame_id or not (question.mark or question.marks):

@@ -45,6 +45,9 @@ def run(
         list[str] | None,
         typer.Option(help="A tree or sentence to run next, on the same bench and knowing what is known."),
     ] = None,
+    record_frames: Annotated[
+        str | None, typer.Option(help="Pictures in the record: 'all', 'evidence' of decisions, or 'none'.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="End with one JSON object as the last line.")] = False,
 ) -> None:
     """Run a mission and write its report.
@@ -74,6 +77,8 @@ def run(
         chosen = changed(chosen, "simulation.items", items)
     if fidelity is not None:
         chosen = changed(chosen, "simulation.fidelity", fidelity)
+    if record_frames is not None:
+        chosen = changed(chosen, "recorder.frames", record_frames)
     folder = made(out or Path("runs") / f"{path.stem}-{seed}")
     who = human or chosen.human.channel
     typer.echo("laying out the bench and loading the model ...", err=True)

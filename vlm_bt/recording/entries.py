@@ -43,6 +43,25 @@ class TreeSource(Entry):
 
 
 @dataclass(frozen=True)
+class SkillSource(Entry):
+    """The card of a skill that the mission's tree uses, as it was loaded."""
+
+    channel: ClassVar[str] = "skill"
+
+    path: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Nodes(Entry):
+    """The tree's shape, once: each node with `path` (child indices from the root), `name`, `type` and `skill`."""
+
+    channel: ClassVar[str] = "nodes"
+
+    nodes: tuple[Json, ...] = ()
+
+
+@dataclass(frozen=True)
 class StatusChange(Entry):
     """A node's status where it differs from the tick before. `path`: child indices from the root; `grounds`: what a
     verification went by, each with `source`, `says`, `weighs` (for, against or neutral) and `score`."""
@@ -256,6 +275,8 @@ KINDS: Mapping[str, type[Entry]] = {
     for kind in (
         Configuration,
         TreeSource,
+        SkillSource,
+        Nodes,
         StatusChange,
         Query,
         ModelAnswer,

@@ -267,7 +267,7 @@ class _Builder:
             for write, read in exits:
                 write(read())
 
-        node = Subtree(naming.of(call), child, enter, leave)
+        node = Subtree(naming.of(call), child, enter, leave, card.name)
         if timeout_s is None:
             return node
         return TimeLimit(f"within {timeout_s:g} s", node, timeout_s, self._ports.clock)

@@ -196,10 +196,17 @@ class ForEach(_WithOutcome):
 
 
 class Subtree(_WithOutcome):
-    """The body of a skill in a scope of its own; only its declared inputs and outputs cross."""
+    """The body of a skill in a scope of its own; only its declared inputs and outputs cross.
 
-    def __init__(self, name: str, child: Behaviour, enter: Callable[[], None], leave: Callable[[], None]) -> None:
+    Attributes:
+        skill: The name of the card that it was built from.
+    """
+
+    def __init__(
+        self, name: str, child: Behaviour, enter: Callable[[], None], leave: Callable[[], None], skill: str = ""
+    ) -> None:
         super().__init__(name, child)
+        self.skill = skill
         self._enter = enter
         self._leave = leave
 
