@@ -56,7 +56,7 @@ class Record:
             raise ConfigError(f"no record can be read from {path}: {cause.strerror}") from cause
         except (McapError, struct.error, UnicodeDecodeError) as cause:
             raise ConfigError(f"{path} is not a mission's record: it is no MCAP file") from cause
-        return cls(path, tuple(_typed(topic, data) for topic, data in found), complete)
+        return cls(path, tuple(typed(topic, data) for topic, data in found), complete)
 
     def of(self, kind: type[E]) -> Iterator[E]:
         """The messages of one kind, oldest first."""
@@ -110,7 +110,8 @@ def _messages(stream: IO[bytes]) -> tuple[list[tuple[str, Json]], bool]:
     return found, complete
 
 
-def _typed(topic: str, data: Json) -> Entry:
+def typed(topic: str, data: Json) -> Entry:
+    """The typed value of a message."""
     if topic.startswith(CALIBRATION_TOPIC):
         return entries.entry(entries.Calibrated, data)
     if not topic.startswith((FRAME_TOPIC, DEPTH_TOPIC)):
