@@ -72,3 +72,28 @@ def test_both_forms_say_where_the_time_went(tmp_path):
     CliRunner().invoke(app, ["report", str(tmp_path)])
     assert "| Waiting for people | 2.0 | 5% |" in (tmp_path / "report.md").read_text("utf-8")
     assert 'Waiting for people</th><td class="n">2.0' in (tmp_path / "report.html").read_text("utf-8")
+
+
+def verified(mission, outcome, grounds):
+    status = "SUCCESS" if outcome == "done" else "FAILURE"
+    mission.write("status", path=[0], name="verify grounding ($thing)", status=status, outcome=outcome,
+                  detail="pliers: 2 of 3 looks agree", grounds=grounds)  # fmt: skip
+
+
+def test_the_evidence_stands_where_a_verdict_and_where_a_refusal_is_told(mission, tmp_path):
+    seen = {"source": "look 1", "says": "pliers | <b>", "weighs": "for", "score": 0.97}
+    doubt = {"source": "known sizes", "says": "it is 900 mm long", "weighs": "against", "score": None}
+    mission.write("verdict", id="v1", object="object-1", label="pliers", by="model", error_rate=0.01)
+    verified(mission, "done", [seen])
+    mission.now_s = 4.0
+    mission.write("verdict", id="v2", object="object-1", label="pliers", by="tracking", error_rate=0.0)
+    mission.move("pick", "object-1", "pliers", (0.1, 0.1), verdict="v2")
+    verified(mission, "refuted", [doubt])
+    mission.close()
+    CliRunner().invoke(app, ["report", str(tmp_path)])
+    page, markdown = ((tmp_path / name).read_text("utf-8") for name in ("report.html", "report.md"))
+    why, refused = page.split("What a check refused or left unsure")
+    assert "Why it is taken for pliers" in why and "look 1: pliers | &lt;b&gt;" in why and "0.97" in why
+    assert '<b class="bad">against</b> known sizes: it is 900 mm long' in refused
+    assert "- for: look 1: pliers \\| \\<b\\> (0.97)\n" in markdown
+    assert "- against: known sizes: it is 900 mm long\n" in markdown

@@ -104,6 +104,7 @@ def _shown(story: Story, out: Path) -> dict[str, Any]:
         "moved": [(row, _thumb(story, row)) for row in story.moved],
         "numbers": _numbers(story),
         "spent": _spent(story.spent),
+        "refusals": [one for one in story.checks if not one.confirmed],
         "score": story.result.get("score", {}),
         "false_motions": story.result.get("false_motions"),
         "sections": _section_rows(story),
@@ -316,6 +317,7 @@ def _markdown(shown: Mapping[str, Any]) -> str:
     )
     page.filters["clock"] = clock
     page.filters["fenced"] = _fenced
+    page.filters["ready"] = _Ready
     return page.get_template("report.md.j2").render(shown)
 
 

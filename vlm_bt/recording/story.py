@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from vlm_bt.recording import entries
+from vlm_bt.recording.checks import Check, checks, grounds_of_verdicts
 from vlm_bt.recording.entries import Json
 from vlm_bt.recording.incidents import EVENTS, Incident, Stop, incidents, stops
 from vlm_bt.recording.record import Record
@@ -25,6 +26,7 @@ class Moved:
 
     `came_from`: the section it lay in, or its place on the bench in words. `mark`: pixel corners (x0, y0, x1, y1) in
     the picture of `frame`, where it was seen last before it was taken up; empty where the record does not say.
+    `grounds`: the evidence that its name was taken for true by.
     """
 
     t: float
@@ -38,6 +40,7 @@ class Moved:
     ok: bool
     frame: str = ""
     mark: tuple[int, ...] = ()
+    grounds: tuple[Json, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,7 @@ class Story:
     looking: tuple[Json, ...] = ()
     spent: TimeSpent = field(default_factory=TimeSpent)
     refused: int = 0
+    checks: tuple[Check, ...] = ()
     told_by_itself: bool = False
     in_container: Mapping[str, tuple[int, int, int, int]] = field(default_factory=dict)
 
@@ -139,6 +143,7 @@ def tell(record: Record) -> Story:
         models=tuple(e.data for e in record.of(entries.Event) if e.what == "model ready"),
         looking=_looking(record),
         spent=time_spent(record),
+        checks=checks(record),
         refused=sum(e.what == "motion refused" for e in record.of(entries.Event)),
         told_by_itself=written is not None,
         in_container=boxes_of_containers(record),
@@ -227,6 +232,7 @@ def _unsorted(record: Record, motions: list[entries.Motion]) -> tuple[LeftOver, 
 def _moved(record: Record, motions: list[entries.Motion]) -> tuple[Moved, ...]:
     identified = _identified(record)
     seen = boxes_of_verdicts(record)
+    grounds = grounds_of_verdicts(record)
     by_object: dict[str, list[entries.Motion]] = {}
     for motion in motions:
         if motion.verb in ("pick", "place", "hand_over"):
@@ -250,6 +256,7 @@ def _moved(record: Record, motions: list[entries.Motion]) -> tuple[Moved, ...]:
                 ok=ok,
                 frame=frame,
                 mark=mark,
+                grounds=grounds.get(made[0].verdict, ()),
             )
         )
     return tuple(rows)
