@@ -35,6 +35,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("report")(reporting.report)
+app.command("stats")(reporting.stats)
 app.command("facts")(facts.facts)
 app.command("check")(check.check)
 app.command("migrate")(check.migrate)
