@@ -10,6 +10,7 @@ from vlm_bt.bench.light import measure_import
 from vlm_bt.bench.load import measure_load
 from vlm_bt.bench.mission import measure_missions
 from vlm_bt.bench.mutants import measure_mutants
+from vlm_bt.bench.record import measure_record
 from vlm_bt.bench.ros import measure_ros
 from vlm_bt.bench.story import measure_story
 from vlm_bt.bench.trace import measure_trace
@@ -24,6 +25,7 @@ BENCHES: Mapping[str, Bench] = {
     "mutants": measure_mutants,
     "fuzz": measure_fuzz,
     "vision": measure_vision,
+    "record": measure_record,
     "ros": measure_ros,
     "campaign": measure_campaign,
     "answers": measure_answers,
