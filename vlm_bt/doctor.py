@@ -22,6 +22,7 @@ ENOUGH_DISK_GB = 1.0
 ENOUGH_MEMORY_GB = 4.0
 ENOUGH_SHARED_MB = 128.0
 """The ring buffer holds a dozen frames of 1280x720 with depth, 6.5 MB each."""
+KNOWLEDGE = "put config/knowledge.yaml right, as docs/08-verification.md has it; vlm-bt check FILE looks again"
 FOLDERS = ("trees", "skills", "config", "launch")
 SET_UP = "run scripts/setup"
 PLUG_IN = "for a real camera only: use a USB 3 port; on Linux install its udev rules once (docs/06-realsense.md)"
@@ -89,6 +90,25 @@ def folders() -> Iterator[Finding]:
         yield Finding("trees and skills", False, lines[0], lines[-1])
     else:
         yield Finding("trees and skills", True, str(found[0].parent))
+
+
+def knowledge() -> Iterator[Finding]:
+    """The file of what is known of kinds of things, the one that the configuration names."""
+    if importlib.util.find_spec("pydantic") is None:
+        yield Finding("knowledge", False, "not read: no pydantic", SET_UP)
+        return
+    from vlm_bt import settings
+    from vlm_bt.scene.knowledge import load_knowledge
+
+    try:
+        path = settings.load(None).knowledge or share_dir("config") / "knowledge.yaml"
+        known = load_knowledge(path)
+    except ConfigError as error:
+        yield from (
+            Finding("knowledge", False, line, KNOWLEDGE) for line in str(error).splitlines()[:-1] or [str(error)]
+        )
+    else:
+        yield Finding("knowledge", True, f"{len(known.kinds)} kinds in {path}")
 
 
 def packages() -> Iterator[Finding]:
@@ -254,6 +274,7 @@ CHECKS: tuple[Check, ...] = (
     cores_and_memory,
     disk,
     folders,
+    knowledge,
     packages,
     drawing,
     model,

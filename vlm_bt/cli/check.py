@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -32,11 +33,12 @@ def check(
     skills: Skills = None,
     allow: Allow = None,
 ) -> None:
-    """Check trees and skill cards: every mistake at once, with file, line and column.
+    """Check trees, skill cards and the knowledge file: every mistake at once, with file, line and column.
 
     \b
     vlm-bt check trees/
     vlm-bt check my_tree.yaml --skills my_skills/
+    vlm-bt check config/knowledge.yaml
     vlm-bt check --rules
 
     A rule that --rules marks with * is silenced on one line by a comment with a reason:
@@ -127,8 +129,41 @@ def _checked(paths: list[str], skills: list[Path], allow: list[str]) -> tuple[li
         except (ConfigError, TreeError) as error:
             found.append(Document(text, ()).finding(Problem("file", Mark(0, 0), str(error))))
     for path in files:
-        found += check_tree(path, LEAVES, skills_dirs=skill_folders(skills), allow=allow)
+        if _is_knowledge(path):
+            found += _faults_of_knowledge(path)
+        else:
+            found += check_tree(path, LEAVES, skills_dirs=skill_folders(skills), allow=allow)
     return in_order(found), len(files)
+
+
+def _is_knowledge(path: Path) -> bool:
+    """Whether a file begins a key of a knowledge file on a line of its own, and none of a tree or card."""
+    try:
+        keys = set(re.findall(r"^(\w+):", path.read_text(encoding="utf-8"), re.MULTILINE))
+    except (OSError, UnicodeDecodeError):
+        return False
+    return bool(keys & {"kinds", "reach_m"}) and not keys & {"tree", "skill"}
+
+
+def _faults_of_knowledge(path: Path) -> list[Finding]:
+    """What `load_knowledge` finds wrong, each at its line."""
+    from vlm_bt.scene.knowledge import load_knowledge
+    from vlm_bt.tree.findings import Document, Mark, Problem
+
+    try:
+        load_knowledge(path)
+    except ConfigError as error:
+        said = str(error)
+    else:
+        return []
+    document = Document(str(path), tuple(path.read_text(encoding="utf-8").splitlines()))
+    at = [(int(line), what) for line, what in re.findall(rf"^{re.escape(str(path))}:(\d+): (.*)$", said, re.MULTILINE)]
+    if not at:
+        placed = re.findall(r"line (\d+)", said)
+        message = said.removeprefix(f"{path}: ")
+        return [document.finding(Problem("syntax", Mark(int(placed[-1]) - 1 if placed else 0, 0), message))]
+    help_ = said.splitlines()[-1]
+    return [document.finding(Problem("knowledge", Mark(line - 1, 0), what, help_)) for line, what in at]
 
 
 def _files(text: str) -> list[Path]:

@@ -64,12 +64,13 @@ def time_spent(record: Record) -> TimeSpent:
     held = [(one.t, ended if one.seconds is None else one.t + one.seconds) for one in stops(record)]
     answers = [(max(0.0, one.t - one.ms / 1e3), one.t) for one in record.of(entries.ModelAnswer)]
     counted: list[Span] = []
-    parts = []
+    parts: list[float] = []
     for spans in (motions, asked, held, answers):
         before = _length(counted)
         counted += [span for span in spans if span[1] > span[0]]
         parts.append(_length(counted) - before)
-    return TimeSpent(*parts, max(0.0, ended - sum(parts)))
+    moving, asking, holding, thinking = parts
+    return TimeSpent(moving, asking, holding, thinking, max(0.0, ended - sum(parts)))
 
 
 def _length(spans: Iterable[Span]) -> float:
