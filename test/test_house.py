@@ -33,6 +33,7 @@ ROWS = (
     ("executive",),
     ("conversation",),
     ("recording",),
+    ("operations",),
     ("devices",),
     ("simulation",),
     ("web", "ros"),
@@ -55,6 +56,7 @@ HEAVY = {
     "mujoco": ("simulation", "training"),
     "mink": ("simulation", "training"),
     "pyrealsense2": (),
+    "rerun": (),
 }
 # Not even inside a function: one room deals with these.
 CONFINED = {

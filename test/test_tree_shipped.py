@@ -90,7 +90,7 @@ class Organise(Bench):
 
     def said(self) -> list[str]:
         quiet = ("WorkspaceIsClear", "DescribeScene", "WriteReport", "VerifyScene", "GoHome")
-        quiet += ("FindTools", "PlanBench", "NoticeWhatTurnedUp")
+        quiet += ("FindTools", "PlanBench", "NoticeWhatTurnedUp", "NoticeChanges")
         entries = [entry.split("(")[0] for entry in self.script.log]
         return [entry for entry in entries if entry not in quiet]
 
@@ -143,6 +143,13 @@ def test_what_turned_up_is_collected_only_where_a_person_says_so(bench: Organise
     bench.run(built)
     assert "AskToCollect" in bench.said() and bench.said().count("Pick") == rounds
     assert "WriteReport" in [entry.split("(")[0] for entry in bench.script.log]
+
+
+def test_what_lies_badly_in_the_hand_is_put_back_before_it_is_picked_again(bench: Organise) -> None:
+    built = bench.start(EverythingIsSorted=["no", "done"], VerifyInHand=["unsure", "slipped", "done"])
+    assert bench.run(built).ok
+    again = ["LocateAgain", "Pick", "VerifyInHand", "PutBack"]
+    assert bench.said() == ["EverythingIsSorted", *ROUND[:3], *again * 2, *ROUND[3:], "EverythingIsSorted"]
 
 
 def test_what_is_refuted_is_set_aside_and_never_picked(bench: Organise) -> None:

@@ -22,10 +22,13 @@ REASONS: Mapping[str, Family] = {
     "refuted": "answer",
     "unsure": "answer",
     "no": "answer",
+    "taken": "answer",
+    "added": "answer",
     # mishaps: a motion did not do what it should
     "grasp_failed": "mishap",
     "dropped": "mishap",
     "slipped": "mishap",
+    "pushed": "mishap",
     "wrong_zone": "mishap",
     "blocked": "mishap",
     "unreachable": "mishap",

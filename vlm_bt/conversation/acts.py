@@ -91,6 +91,19 @@ class MissionActs:
             self._names_of, self._names = known, Names(*known)
         return self._names
 
+    def point_at(self, object_id: str) -> str:
+        """A person points at a thing: "that one" means it now. What it is called; "" where it is not known any more."""
+        one = next((one for one in known_things(self._ports) if object_id and one.id == object_id), None)
+        if one is None:
+            return ""
+        self._focus.speak_of([one], "")
+        self._ports.recorder.write("event", {"what": "pointed at", "object": one.id, "label": one.name})
+        return the(one)
+
+    def take_back(self, fact_id: str) -> str:
+        """A person takes a fact back; what was said then. "" where no such fact stands."""
+        return self._learning.take_back(fact_id)
+
     def respond(self, heard: Heard, by: str) -> Response:
         assert heard.intent is not None
         return Response(heard.intent, self._by_intent[heard.intent](heard))

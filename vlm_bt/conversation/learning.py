@@ -64,6 +64,14 @@ class Learning:
         before = f", and no {one.label}" if one.label and one.sure and one.label != label else ""
         return f"Thank you: that is {a(label)}{before}. {TAKE_BACK}"
 
+    def take_back(self, fact_id: str) -> str:
+        """Take back one fact by its id; "" where none stands under it."""
+        fact = next((one for one in self._ports.memory.facts.all() if one.id == fact_id and not one.revoked), None)
+        if fact is None:
+            return ""
+        self._revoke(fact)
+        return f"Forgotten: {self._told(fact)}."
+
     def forget_last(self) -> str:
         fact = self._ports.memory.facts.last_said()
         if fact is None:

@@ -56,6 +56,15 @@ class Memory:
     claims: dict[str, Answer] = field(default_factory=dict)
     verdicts: dict[str, VerifiedObject] = field(default_factory=dict)
     attempts: dict[str, int] = field(default_factory=dict)
+    changes: int = 0
+    """How often the arm has picked something up or put something down."""
+    blocked: dict[str, int] = field(default_factory=dict)
+    """By thing, the number of `changes` at which the fingers found no way to it, or found no room for it."""
+    noticed: dict[str, LocatedObject] = field(default_factory=dict)
+    """What lay where when changes were last looked for; what the arm does since is followed."""
+    followed: dict[str, str] = field(default_factory=dict)
+    """By the name under which a thing was known before it was put down or pushed, the one that it has now."""
+    taken: set[str] = field(default_factory=set)
     aside: dict[str, str] = field(default_factory=dict)
     placed: list[Placed] = field(default_factory=list)
     before: Scene | None = None
@@ -84,10 +93,13 @@ class Memory:
         self.placed = [
             p for p in self.placed if p.label != tool.label or abs(p.centre[0] - x) + abs(p.centre[1] - y) > 0.05
         ]
+        self.noticed.pop(tool.object.id, None)
+        self.changes += 1
         self.forget(tool.object.id)
 
     def let_go(self, held: HeldObject, centre: tuple[float, float]) -> None:
         """It should lie there in the next look, and is then known without being asked about again."""
+        self.changes += 1
         self.expected = [e for e in self.expected if e.held.tool.object.id != held.tool.object.id]
         self.expected.append(Expected(held, centre, self.attempts.get(held.tool.object.id, 0)))
 

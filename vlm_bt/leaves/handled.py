@@ -118,7 +118,7 @@ class VerifyPlaced(Leaf):
         thing = min(near, key=lambda thing: apart(thing, spot))
         off = Evidence("depth", f"it stands out {apart(thing, spot) * 1e3:.0f} mm from where it was put", "for")
         grounds = (off, same_shape(held, thing))
-        if not zone.holds(thing.footprint.centre, margin_m=0.005):
+        if not zone.holds(thing.footprint.centre):
             outside = Evidence("zone", f"its middle lies outside {zone.name}", "against")
             return Outcome("wrong_zone", f"the {held.label} lies outside {zone.name}", grounds=(*grounds, outside))
         memory.put(held.label, zone.name, thing.footprint.centre)

@@ -21,6 +21,8 @@ REUSE_S = 0.5
 HIDDEN_SHARE = 0.008
 """An arm or a person over the bench: what they cover cannot be told, so another frame is taken."""
 LOOKS_AT_MOST = 20
+CAMERA_STALLS_S = 2.0
+"""A black picture, or none, is waited out for so long before it counts as a lost camera."""
 LET_GO_WITHIN_M = 0.06
 """How far from where it was let go a thing may come to rest and still be taken for it."""
 
@@ -34,15 +36,20 @@ def look(ports: Ports, *, fresh: bool = False) -> Step:
     newer = memory.seen_s > ports.arm.state.last_motion_s
     if not fresh and newer and ports.clock.now_s - memory.seen_s <= REUSE_S and memory.frame_id in ports.frames:
         return Outcome()
-    for _ in range(LOOKS_AT_MOST):
+    began_s = ports.clock.now_s
+    for looks in range(1, LOOKS_AT_MOST + 1):
         shot = ports.camera.request(OVERHEAD)
         taken = yield shot
         if not taken.ok:
+            if stalls(ports, taken, began_s, looks):
+                continue
             return taken
         frame_id = shot.value
         ticket: Ticket[Segmented] = ports.vision.submit(Segment(frame_id))
         seen = yield ticket
         if not seen.ok:
+            if stalls(ports, seen, began_s, looks):
+                continue
             return seen
         if ticket.value.hidden <= HIDDEN_SHARE:
             break
@@ -65,6 +72,12 @@ def look(ports: Ports, *, fresh: bool = False) -> Step:
     return Outcome()
 
 
+def stalls(ports: Ports, why: Outcome, began_s: float, looks: int) -> bool:
+    """Whether a camera that gives no usable picture is still given time."""
+    waited_s = ports.clock.now_s - began_s
+    return why.reason == "camera_lost" and waited_s < CAMERA_STALLS_S and looks < LOOKS_AT_MOST
+
+
 def watch_camera(ports: Ports, now: Sighting) -> None:
     """Where the camera has moved since the last look, nothing that was verified before holds any more."""
     memory, before = ports.memory, ports.memory.sighting
@@ -85,6 +98,10 @@ def recognise(ports: Ports, fresh: list[LocatedObject]) -> None:
             thing = min(near, key=lambda thing: apart(thing, expected.centre))
             memory.verdicts[thing.id] = ports.ledger.carry_over(expected.held, thing)
             memory.attempts[thing.id] = expected.tries
+            memory.noticed[thing.id] = thing
+            memory.followed[expected.held.tool.object.id] = thing.id
+            if expected.held.tool.object.id in memory.blocked:
+                memory.blocked[thing.id] = memory.blocked[expected.held.tool.object.id]
             memory.facts.carry_over(expected.held.tool.object.id, thing.id)
             memory.plan.goes_on(expected.held.tool.object.id, thing.id)
             fresh = [other for other in fresh if other is not thing]

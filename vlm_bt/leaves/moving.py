@@ -6,6 +6,8 @@ from vlm_bt.leaves.context import Ports
 from vlm_bt.leaves.leaf import Input, Leaf, Output, Steps
 from vlm_bt.leaves.rows import slot_by_size
 from vlm_bt.ports import Ticket
+from vlm_bt.scene.free_space import along_row
+from vlm_bt.scene.layout import PITCH_GAP_M, lengthened
 from vlm_bt.types import Grasp, HeldObject, Outcome, PlaceSpot, VerifiedObject, Zone
 from vlm_bt.vision.geometry import FindSpot, PlanGrasps
 
@@ -43,8 +45,10 @@ class Pick(Leaf):
         if not answered.ok:
             return answered
         memory = ports.memory
-        memory.attempts[thing.id] = memory.attempts.get(thing.id, 0) + 1
+        if memory.blocked.get(thing.id) != memory.changes:
+            memory.attempts[thing.id] = memory.attempts.get(thing.id, 0) + 1
         if not planned.value:
+            memory.blocked[thing.id] = memory.changes
             return Outcome("blocked", f"the jaws find no way to the {tool.label}")
         ports.recorder.keep_frame(thing.frame_id, f"pick {tool.label}")
         ticket = ports.arm.pick(tool, planned.value)
@@ -52,11 +56,14 @@ class Pick(Leaf):
         if moved.ok:
             memory.picked(tool)
             self.output("into", ticket.value)
+        elif moved.reason == "blocked":
+            memory.blocked[thing.id] = memory.changes
         return moved
 
 
 class Place(Leaf):
-    """Put what is held down at a free place of a zone, or outside every zone where the zone is full."""
+    """Put what is held down at a free place of a zone. A full one grows where the mission has laid it out; where it
+    cannot, the thing is put down outside every zone."""
 
     takes = {"held": Input("held_object", "what to put down"), "zone": Input("zone", "where it belongs")}
     safety = "moves"
@@ -77,7 +84,11 @@ class Place(Leaf):
         held: HeldObject = self.input("held")
         wanted = self.ports.zone(self.input("zone"))
         last = Outcome("no_space", f"no free place in {wanted.name}")
-        for zone in (wanted, None):
+        zones = [wanted, None]
+        longer = self._longer(wanted, held)
+        if longer is not None:
+            zones.insert(1, longer)
+        for zone in zones:
             tried: tuple[tuple[float, float], ...] = ()
             while len(tried) < SPOTS_TRIED:
                 ticket = self._find(held, zone, tried)
@@ -90,11 +101,35 @@ class Place(Leaf):
                 moved = yield self.ports.arm.place(held, spot)
                 if moved.ok:
                     self.ports.memory.let_go(held, spot.centre)
-                    return Outcome() if zone is wanted else Outcome("no_space", f"{wanted.name} is full; put aside")
+                    if zone is not None:
+                        if zone is not wanted:
+                            self._grew(zone)
+                        return Outcome()
+                    self.ports.memory.blocked[held.tool.object.id] = self.ports.memory.changes
+                    return Outcome("no_space", f"{wanted.name} is full; put aside")
                 if moved.reason not in ("unreachable", "blocked"):
                     return moved
                 last, tried = moved, (*tried, spot.centre)
         return last
+
+    def _longer(self, zone: Zone, held: HeldObject) -> Zone | None:
+        """The section as it would be with room for one more, once in a mission, and only where the mission laid it out;
+        None where it cannot grow."""
+        plan = self.ports.memory.plan
+        if zone.container or zone.name not in plan.zones or zone.name in plan.longer:
+            return None
+        low, high = (zone.x, zone.y)[along_row(zone)]
+        needed_m = high - low + held.tool.object.footprint.width_m + PITCH_GAP_M
+        others = [other for other in self.ports.zones.values() if other.name != zone.name]
+        grown = lengthened(zone, needed_m, others)
+        return None if grown == zone else grown
+
+    def _grew(self, zone: Zone) -> None:
+        plan = self.ports.memory.plan
+        plan.zones[zone.name] = zone
+        plan.longer.add(zone.name)
+        where = {"zone": zone.name, "x": list(zone.x), "y": list(zone.y)}
+        self.ports.recorder.write("event", {"what": "section grew", "text": f"{zone.name} was full", **where})
 
     def _find(
         self, held: HeldObject, zone: Zone | None, avoid: tuple[tuple[float, float], ...]

@@ -15,12 +15,14 @@ class Plan:
         zones: Sections as they were laid out, by name.
         things: What the things that the plan knows are called, by their track's name.
         belong: The zone of each of them that has one.
+        longer: Zones that were made longer after the plan, because something found no place there.
         by_size: Zones in which things lie in the order of their length.
     """
 
     zones: dict[str, Zone] = field(default_factory=dict)
     things: dict[str, str] = field(default_factory=dict)
     belong: dict[str, str] = field(default_factory=dict)
+    longer: set[str] = field(default_factory=set)
     by_size: frozenset[str] = frozenset()
     made: bool = False
 

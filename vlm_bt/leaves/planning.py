@@ -62,6 +62,7 @@ class PlanBench(Leaf):
         plan.belong.update({name: group.zone for name, group in goes.items()})
         plan.by_size = frozenset(group.zone for group in groups if group.by_size)
         plan.made = True
+        memory.noticed = dict(memory.objects)
         ports.recorder.keep_frame(memory.frame_id, "plan")
         counts = {
             section.zone.name: Counter(names[i] for i in goes if goes[i].zone == section.zone.name)

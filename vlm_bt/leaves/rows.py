@@ -7,10 +7,8 @@ import math
 from vlm_bt.leaves.context import Ports
 from vlm_bt.leaves.looking import left_alone
 from vlm_bt.scene.free_space import along_row
+from vlm_bt.scene.layout import PITCH_GAP_M
 from vlm_bt.types import HeldObject, Slot, Zone
-
-PITCH_GAP_M = 0.018
-"""What lies between two neighbours, so that an opened finger comes down between them."""
 
 
 def slot_by_size(ports: Ports, held: HeldObject, zone: Zone) -> Slot | None:

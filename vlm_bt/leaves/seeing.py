@@ -13,6 +13,9 @@ from vlm_bt.types import Detection, Group, LocatedObject, Outcome, Scene
 
 GIVE_UP_AFTER = 3
 SCREWS_LAST = "screw"
+IN_THE_WAY = "there is no way to it or no room for it, and nothing else is left to be moved"
+WELL_INSIDE_M = 0.010
+"""What was never handled lies in its zone only where depth, which errs by millimetres, cannot be wrong about it."""
 
 
 class DescribeScene(Leaf):
@@ -123,13 +126,21 @@ class VerifyScene(Leaf):
 def candidates(ports: Ports, groups: tuple[Group, ...]) -> list[LocatedObject]:
     """Things that still have to be looked after, best first; what turned up after the plan waits for a person's word.
 
-    What was tried before comes last; what takes up room in a zone comes first; screws last; large before small, while
-    their zones still have room; near before far. What is laid out by size comes together, the longest first, once room
-    was made: put down in another order, the last one may find no room between its neighbours.
+    What the fingers found no way to, or no room for, waits until something else has been moved, and is left where it
+    lies while nothing is left to move. What was tried before comes last; what takes up room in a zone comes first;
+    screws last; large before small, while their zones still have room; near before far. What is laid out by size comes
+    together, the longest first, once room was made: put down in another order, the last one may find no room between
+    its neighbours.
     """
+    memory, plan = ports.memory, ports.memory.plan
+    for name, changes in memory.blocked.items():
+        if changes != memory.changes and memory.aside.get(name) == IN_THE_WAY:
+            del memory.aside[name]
     new = {thing.id for thing in turned_up(ports)}
-    plan = ports.memory.plan
     left = [t for t in ports.memory.objects.values() if t.id not in new and not settled(ports, t, groups)]
+    ready = [thing for thing in left if memory.blocked.get(thing.id) != memory.changes]
+    if not ready:
+        memory.aside.update({thing.id: IN_THE_WAY for thing in left})
 
     def order(thing: LocatedObject) -> tuple[int, bool, bool, bool, float, float, str]:
         label = label_of(ports, thing)
@@ -140,7 +151,7 @@ def candidates(ports: Ports, groups: tuple[Group, ...]) -> list[LocatedObject]:
         large = thing.footprint.length_m if in_row else round(thing.footprint.length_m * thing.footprint.width_m, 3)
         return (tries, clear, label == SCREWS_LAST, not in_row, -large, round(x * x + y * y, 4), thing.id)
 
-    return sorted(left, key=order)
+    return sorted(ready, key=order)
 
 
 def settled(ports: Ports, thing: LocatedObject, groups: tuple[Group, ...]) -> bool:
@@ -160,7 +171,8 @@ def settled(ports: Ports, thing: LocatedObject, groups: tuple[Group, ...]) -> bo
     else:
         return False
     group = ports.group_of(label, groups, thing.id)
-    return group is not None and ports.zone(group.zone).holds(thing.footprint.centre, margin_m=0.005)
+    inside_m = 0.0 if memory.attempts.get(thing.id, 0) else WELL_INSIDE_M
+    return group is not None and ports.zone(group.zone).holds(thing.footprint.centre, margin_m=-inside_m)
 
 
 def as_detection(ports: Ports, thing: LocatedObject) -> Detection:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from vlm_bt.leaves.asking import AskAbout, AskGroup, AskHuman, ClassifyTool, SetAside
+from vlm_bt.leaves.changes import NoticeChanges
 from vlm_bt.leaves.counting import VerifyCount
 from vlm_bt.leaves.finding import ChooseBySize, FindTools
 from vlm_bt.leaves.grounding import GroundPhrase
@@ -14,6 +15,7 @@ from vlm_bt.leaves.moving import GoHome, HoldStill, Pick, Place
 from vlm_bt.leaves.planning import AskToCollect, NoticeWhatTurnedUp, PlanBench
 from vlm_bt.leaves.seeing import DescribeScene, EverythingIsSorted, FindNextTool, VerifyScene
 from vlm_bt.leaves.showing import RememberView
+from vlm_bt.leaves.strayed import FollowPushed, LocatePlaced
 from vlm_bt.leaves.telling import DescribeThing, DescribeView, ReadWriting
 from vlm_bt.leaves.verifying import LocateAgain, VerifyGrounding
 from vlm_bt.leaves.watching import ArmIsWell, MayAsk, SomethingNew, WorkspaceIsClear
@@ -38,6 +40,7 @@ LEAVES: Mapping[str, type[Leaf]] = {
         EverythingIsSorted,
         FindNextTool,
         FindTools,
+        FollowPushed,
         GoHome,
         GroundPhrase,
         HandOver,
@@ -45,7 +48,9 @@ LEAVES: Mapping[str, type[Leaf]] = {
         HoldStill,
         JudgeClaim,
         LocateAgain,
+        LocatePlaced,
         MayAsk,
+        NoticeChanges,
         NoticeWhatTurnedUp,
         Pick,
         Place,

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any, Literal
 
+from vlm_bt.leaves.changes import take_note, what_became_of
 from vlm_bt.leaves.context import Ports
 from vlm_bt.leaves.leaf import Input, Leaf, Output, Steps
 from vlm_bt.leaves.looking import look
@@ -60,11 +61,11 @@ class VerifyGrounding(Leaf):
             renewed = ports.ledger.renew(known, thing)
             if renewed is not None:
                 tracked = Evidence("tracking", f"verified before as {known.label}, and it lies as it lay", "for")
-                return self._confirm(renewed, "known from before and not touched since", (depth, tracked))
+                return self.confirmed(renewed, "known from before and not touched since", (depth, tracked))
         told = ports.memory.facts.recall("object", thing.id, "identity")
         if told is not None:
             said = Evidence("a person", f"it is {article(told)} {told}", "for")
-            return self._confirm(ports.ledger.enter(thing, told, "person", 0.0), "a person said so", (depth, said))
+            return self.confirmed(ports.ledger.enter(thing, told, "person", 0.0), "a person said so", (depth, said))
         return (yield from self._look_closer(candidate, thing, depth))
 
     def _look_closer(self, candidate: Detection, thing: LocatedObject, depth: Evidence) -> Steps:
@@ -139,9 +140,9 @@ class VerifyGrounding(Leaf):
             return unsure(f"{care}: a person has to say that it is one")
         count = sum(one.weighs == "for" for one in looks)
         tool = ports.ledger.enter(thing, label, "model", rate)
-        return self._confirm(tool, f"{count} of {len(looks)} looks agree", grounds, evidence)
+        return self.confirmed(tool, f"{count} of {len(looks)} looks agree", grounds, evidence)
 
-    def _confirm(
+    def confirmed(
         self, tool: VerifiedObject, why: str, grounds: tuple[Evidence, ...], evidence: Mapping[str, Any] | None = None
     ) -> Outcome:
         self.ports.memory.verdicts[tool.object.id] = tool
@@ -183,22 +184,37 @@ class LocateAgain(Leaf):
 
     takes = {"tool": Input("verified_object", "the object as it was verified")}
     gives = {"into": Output("verified_object", "the same object where it lies now")}
-    reasons = ("not_found", "stale", "camera_lost", "model_lost", "timed_out")
+    reasons = ("not_found", "pushed", "taken", "stale", "camera_lost", "model_lost", "timed_out")
     ports: Ports
 
     def act(self) -> Steps:
         tool: VerifiedObject = self.input("tool")
-        ports = self.ports
+        ports, memory = self.ports, self.ports.memory
         seen = yield from look(ports)
         if not seen.ok:
             return seen
-        thing = ports.memory.objects.get(tool.object.id)
-        renewed = ports.ledger.renew(tool, thing) if thing is not None else None
+        name = tool.object.id
+        now = memory.followed.get(name, name)
+        thing, known = memory.objects.get(now), tool if now == name else memory.verdicts.get(now)
+        renewed = ports.ledger.renew(known, thing) if thing is not None and known is not None else None
         if renewed is None:
-            return Outcome("not_found", f"the {tool.label} is no longer where it was")
+            return self._gone(tool, now)
         ports.memory.verdicts[renewed.object.id] = renewed
         self.output("into", renewed)
         return Outcome("done", str(renewed))
+
+    def _gone(self, tool: VerifiedObject, now: str) -> Outcome:
+        """Why it does not lie where it lay. `now`: the name under which it is followed."""
+        ports, memory, name = self.ports, self.ports.memory, tool.object.id
+        if name in memory.taken:
+            return Outcome("taken", f"the {tool.label} was taken away")
+        if now != name and now in memory.objects:
+            return Outcome("pushed", f"the {tool.label} was pushed, and is now {now}")
+        change = what_became_of(ports, tool.object) if now == name and name not in memory.objects else None
+        if change is None:
+            return Outcome("not_found", f"the {tool.label} is no longer where it was")
+        take_note(ports, change)
+        return Outcome(change.reason, str(change), grounds=(change.evidence,))
 
 
 def _set(answer: Answer) -> str:

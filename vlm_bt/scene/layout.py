@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from vlm_bt.scene.free_space import FREE_M, REACH_M
+from vlm_bt.scene.free_space import FREE_M, REACH_M, along_row
 from vlm_bt.scene.tabletop import Segmentation
 from vlm_bt.scene.topview import TopView
 from vlm_bt.types import Zone
@@ -17,6 +18,10 @@ from vlm_bt.types import Zone
 SHIFT_M = 0.08
 """A section is laid out at most so far, along each axis, from where it usually lies."""
 STEP_M = 0.01
+LONGER_M = 0.12
+"""A section grows by at most so much along its row."""
+PITCH_GAP_M = 0.018
+"""What lies between two neighbours of a row, so that an opened finger comes down between them."""
 APART_M = 0.01
 RIM_CELLS = 5
 """Smoothing smears a thing's height over so many cells around its region."""
@@ -40,7 +45,7 @@ def lay_out_sections(
     """Slide each section to where it has most room; a farther place has to be worth the way, and no less in reach.
 
     Args:
-        zones: The usual sections; they keep their size and never overlap.
+        zones: The usual sections; they never overlap, and only one whose things do not fit side by side grows longer.
         belong: By zone, the regions that belong there: they take away no room.
 
     Returns:
@@ -54,8 +59,10 @@ def lay_out_sections(
         if zone.container:
             sections.append(Section(zone))
             continue
-        summed = _summed(_clear(top, belong.get(zone.name, ())))
         others = [other for place, other in enumerate(taken) if place != index]
+        widths = [found.region(region).footprint.width_m + PITCH_GAP_M for region in belong.get(zone.name, ())]
+        zone = lengthened(zone, sum(widths), others, (found.area.x, found.area.y)[along_row(zone)])
+        summed = _summed(_clear(top, belong.get(zone.name, ())))
         usual, usual_reach = _share(top, summed, zone), _share(top, reach, zone)
         best, most = zone, usual
         for moved, shift_m in _slid(zone):
@@ -66,6 +73,32 @@ def lay_out_sections(
         taken[index] = best
         sections.append(Section(best, _share(top, summed, best), usual))
     return tuple(sections)
+
+
+def lengthened(
+    zone: Zone, needed_m: float, others: Sequence[Zone], limits: tuple[float, float] = (-math.inf, math.inf)
+) -> Zone:
+    """The section, longer along its row until it has `needed_m`, by at most `LONGER_M`.
+
+    It grows within reach and `limits` (metres, along its row) only, and never onto `others`.
+    """
+    axis = along_row(zone)
+    for _ in range(round(LONGER_M / STEP_M)):
+        low, high = (zone.x, zone.y)[axis]
+        if high - low >= needed_m:
+            break
+        across = sum((zone.y, zone.x)[axis]) / 2
+        ends = ((low, round(high + STEP_M, 3)), (round(low - STEP_M, 3), high))
+        for longer, end in zip(ends, (ends[0][1], ends[1][0]), strict=True):
+            grown = replace(zone, x=longer) if axis == 0 else replace(zone, y=longer)
+            inside = limits[0] <= longer[0] and longer[1] <= limits[1]
+            reached = REACH_M[0] <= math.hypot(end, across) <= REACH_M[1]
+            if inside and reached and not any(_overlap(grown, other) for other in others):
+                zone = grown
+                break
+        else:
+            break
+    return zone
 
 
 def _slid(zone: Zone) -> list[tuple[Zone, float]]:
