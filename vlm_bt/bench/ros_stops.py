@@ -85,6 +85,9 @@ def kill_figures(cells: Cells, kept: Kept, count: int, seed: int, say: Say) -> l
         cell, draw = cells(), random.Random(f"kill {seed} {number}")
         if _moving(cell, draw) is None:
             say(f"kill {number + 1}: the arm never moved")
+            # A mission node that is of no use any more must not spoil the trials to come.
+            cell.kill("mission")
+            cell.start("mission")
             return {"stood": False, "took_s": None}
         busy = cell.witness.moving
         cell.kill("mission")

@@ -24,6 +24,8 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from vlm_bt_interfaces.msg import Heartbeat as HeartbeatMessage
 
+from vlm_bt.ros.watchdog import Watchdog
+
 BEATS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 SOONER = -10
 """How much nicer others have to be to it, where the machine allows that."""
@@ -57,6 +59,7 @@ class Lease(ctypes.Structure):
 
 def beat(lease: Lease, pipe: int, topic: str, sender: str, period_s: float) -> None:
     """Until the other end of the pipe is closed, or the other says goodbye."""
+    watchdog = Watchdog.asked_for()
     context = Context()
     rclpy.init(args=[], context=context)
     node = Node("heart", context=context, start_parameter_services=False, enable_rosout=False)
@@ -64,6 +67,8 @@ def beat(lease: Lease, pipe: int, topic: str, sender: str, period_s: float) -> N
     os.write(sys.stdout.fileno(), UP)
     count, leaving = 0, False
     while not leaving and not select.select([pipe], [], [], period_s)[0]:
+        if watchdog is not None:
+            watchdog.beat()
         leaving = bool(lease.leaving)
         if not leaving and time.monotonic() > lease.until_s:
             continue

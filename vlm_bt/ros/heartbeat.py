@@ -128,9 +128,10 @@ class Heartbeat:
         assert self._heart is not None and self._heart.stdout is not None
         watch = threading.Timer(UP_WITHIN_S, self._heart.kill)
         watch.start()
-        said = self._heart.stdout.readline()
+        # Fast DDS prints its own lines before that, such as that a port in shared memory is taken.
+        said_up = UP in iter(self._heart.stdout.readline, b"")
         watch.cancel()
-        if said != UP:
+        if not said_up:
             raise ConfigError("the process that sends the heartbeat does not start")
 
     def _renew_on(self) -> None:

@@ -25,7 +25,7 @@ from launch.substitutions import LaunchConfiguration
 
 from launch import LaunchContext, LaunchDescription  # type: ignore[attr-defined]  # Our folder, where ROS is not.
 from vlm_bt.places import share_dir
-from vlm_bt.ros.processes import AGAIN_AFTER_S, ARGUMENTS, SETUPS, Process, complete, environment, in_order
+from vlm_bt.ros.processes import ARGUMENTS, SETUPS, Process, again_after_s, complete, environment, in_order
 from vlm_bt.ros.supervisor import GUARD, STEPS
 
 
@@ -84,7 +84,7 @@ class _Started:
             return None
         if process.end == "again" and self._starts <= process.again_at_most:
             said = LogInfo(msg=f"{process.name} ended with {code}; it is started again")
-            return [said, TimerAction(period=AGAIN_AFTER_S, actions=self.actions())]
+            return [said, TimerAction(period=again_after_s(self._starts), actions=self.actions())]
         if process.end == "ends" and code == 0:
             return EmitEvent(event=Shutdown(reason=f"{process.name} ended: so does everything"))
         # Launch has no other way to end with anything but 0.

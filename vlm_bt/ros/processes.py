@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from vlm_bt.places import share_dir
+from vlm_bt.ros.watchdog import FROZEN
 
 End = Literal["ends", "fails", "again", "may"]
 """What the end of a process means. `ends`: everything ends, with its exit code. `fails`: the same, with 1 where it
@@ -23,7 +24,8 @@ ended with 0. `again`: it is started again. `may`: nothing."""
 PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 """Where Fast DDS looks for its settings: in Jazzy, and from Kilted on."""
 AGAIN_AT_MOST = 20
-AGAIN_AFTER_S = 0.5
+AGAIN_AFTER_S, AGAIN_AFTER_AT_MOST_S = 0.5, 8.0
+FROZEN_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,11 @@ class Argument:
 
     default: str
     help: str
+
+
+def again_after_s(starts: int) -> float:
+    """How long a process that has been started so often stays down: twice as long each time, up to a limit."""
+    return float(min(AGAIN_AFTER_S * 2 ** (starts - 1), AGAIN_AFTER_AT_MOST_S))
 
 
 ARGUMENTS: Mapping[str, Argument] = {
@@ -89,7 +96,7 @@ def program() -> tuple[str, ...]:
 
 
 def environment(config_folder: Path) -> dict[str, str]:
-    """What every process gets where the user has not set it: our Fast DDS settings, and talk within this machine.
+    """What every process gets where the user has not set it: our Fast DDS settings, and an end where it freezes.
 
     Raises:
         FileNotFoundError.
@@ -97,7 +104,7 @@ def environment(config_folder: Path) -> dict[str, str]:
     profile = config_folder / "fastdds.xml"
     if not profile.is_file():
         raise FileNotFoundError(f"{profile}: the settings of Fast DDS are missing")
-    given = {"PYTHONUNBUFFERED": "1", "RCUTILS_COLORIZED_OUTPUT": "0"}
+    given = {"PYTHONUNBUFFERED": "1", "RCUTILS_COLORIZED_OUTPUT": "0", FROZEN: str(FROZEN_S)}
     if not any(os.environ.get(name) for name in PROFILES):
         given |= {name: str(profile) for name in PROFILES}
     return {name: value for name, value in given.items() if name not in os.environ}

@@ -18,6 +18,7 @@ from rclpy.parameter import Parameter
 
 from vlm_bt.ros.abandoned import free_abandoned
 from vlm_bt.ros.threads import Threads
+from vlm_bt.ros.watchdog import Watchdog
 
 
 class Inbox:
@@ -38,7 +39,8 @@ class Inbox:
 class Runtime:
     """A context of its own, so that several may live in one process. Use as a context manager, or call `close`.
 
-    Shared memory that killed programs have left is freed first.
+    Shared memory that killed programs have left is freed first. Where the environment asks for it, a process that
+    freezes is ended (see `watchdog`).
 
     Args:
         arguments: ROS arguments such as remappings, as after `--ros-args`.
@@ -47,9 +49,10 @@ class Runtime:
 
     def __init__(self, arguments: list[str] | None = None, threads: int = 4, domain: int | None = None) -> None:
         free_abandoned()
+        self._watchdog = Watchdog.asked_for()
         self.context = Context()
         rclpy.init(args=arguments or [], context=self.context, domain_id=domain)
-        self._executor = Threads(threads, self.context)
+        self._executor = Threads(threads, self.context, self._watchdog.beat if self._watchdog else lambda: None)
         self._nodes: list[Node] = []
         self._executor.start()
 
@@ -76,6 +79,8 @@ class Runtime:
         self._nodes.clear()
         if self.context.ok():
             rclpy.shutdown(context=self.context)
+        if self._watchdog is not None:
+            self._watchdog.close()
 
     def __enter__(self) -> Runtime:
         return self

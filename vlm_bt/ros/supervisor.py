@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO
 
-from vlm_bt.ros.processes import AGAIN_AFTER_S, Process, in_order
+from vlm_bt.ros.processes import Process, again_after_s, in_order
 
 LOOK_EVERY_S = 0.05
 STEPS = ((signal.SIGINT, 20.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
@@ -128,7 +128,7 @@ class Supervisor:
             return code
         if process.end == "again" and running.starts <= process.again_at_most:
             self._show(process.name, f"ended with {code}; it is started again")
-            running.again_s = time.monotonic() + AGAIN_AFTER_S
+            running.again_s = time.monotonic() + again_after_s(running.starts)
             return None
         self._show(process.name, f"ended with {code}")
         return None if process.end == "may" else code or 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 from rclpy.context import Context
@@ -27,6 +28,8 @@ LOG = get_logger("vlm_bt")
 SUSPENDED_S = 0.005
 """A callback that awaits something is asked again after so long; rclpy would ask without pause."""
 END_WITHIN_S = 5.0
+TURN_S = 1.0
+"""A thread that waits for work says so at least this often."""
 
 
 class Threads(Executor):  # type: ignore[misc]  # rclpy's types are not read
@@ -34,10 +37,12 @@ class Threads(Executor):  # type: ignore[misc]  # rclpy's types are not read
 
     Args:
         count: How many callbacks run at once; one more thread waits for the next.
+        beat: Called at every turn, and every second where there is nothing to do.
     """
 
-    def __init__(self, count: int, context: Context) -> None:
+    def __init__(self, count: int, context: Context, beat: Callable[[], None] = lambda: None) -> None:
         super().__init__(context=context)
+        self._beat = beat
         self._is_shutdown: bool = False
         self._turn = threading.Lock()
         self._threads = [threading.Thread(target=self.spin, name=f"ros-{n}", daemon=True) for n in range(count + 1)]
@@ -51,7 +56,8 @@ class Threads(Executor):  # type: ignore[misc]  # rclpy's types are not read
         """Wait for one callback and run it; from any number of threads."""
         try:
             with self._turn:
-                task, *_ = self.wait_for_ready_callbacks(timeout_sec=timeout_sec)
+                self._beat()
+                task, *_ = self.wait_for_ready_callbacks(timeout_sec=TURN_S if timeout_sec is None else timeout_sec)
         except (ShutdownException, ExternalShutdownException, TimeoutException, ConditionReachedException):
             return
         except Exception:
