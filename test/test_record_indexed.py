@@ -29,7 +29,7 @@ def test_a_stretch_of_time_holds_what_was_written_in_it_also_of_a_record_that_wa
         assert indexed.complete is (share == 1.0)
         assert [one.data["what"] for one in indexed.between(41.0, 44.0, ("event",))] == ["41", "42", "43"]
         assert [one.why for one in indexed.between(7.0, 8.0, ("frame/overhead",))] == ["7"]
-        assert len(list(indexed.between(7.0, 8.0))) == 4
+        assert len(list(indexed.between(7.0, 8.0))) == 5
 
 
 def test_opening_by_the_index_reads_little_of_the_file(tmp_path, monkeypatch):

@@ -1,7 +1,9 @@
+import hashlib
 import io
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 from dataclasses import replace
@@ -70,6 +72,33 @@ def test_foxglove_can_show_the_pictures_and_the_index_is_whole(tmp_path):
         "json",
     )
     assert {"timestamp", "frame_id", "data", "format"} <= data.keys()
+
+
+def test_foxglove_can_place_the_pictures_in_space(tmp_path):
+    with write_small_mission(tmp_path / "mission.mcap").open("rb") as stream:
+        reader = make_reader(stream)
+        topics = ["transform/overhead", "calibration/overhead", "frame/overhead"]
+        told = reader.iter_messages(topics)
+        found = {channel.topic: (schema, json.loads(message.data)) for schema, channel, message in told}
+    schema, placed = found["transform/overhead"]
+    assert schema.name == "foxglove.FrameTransform" and json.loads(schema.data)["properties"].keys() <= placed.keys()
+    assert (placed["parent_frame_id"], placed["translation"]) == ("base", {"x": 0.3, "y": 0.0, "z": 1.0})
+    assert placed["rotation"] == {"w": 1.0, "x": 0.0, "y": 0.0, "z": 0.0}
+    names = {data.get("frame_id", placed["child_frame_id"]) for _, data in found.values()}
+    assert names == {placed["child_frame_id"]} and len({data["id"] for _, data in found.values()}) == 1
+
+
+def test_foxglove_can_draw_what_a_look_found_onto_its_picture(tmp_path):
+    with write_small_mission(tmp_path / "mission.mcap").open("rb") as stream:
+        told = make_reader(stream).iter_messages(["annotations/overhead", "frame/overhead"], log_time_order=False)
+        found = [(schema, channel.topic, json.loads(message.data)) for schema, channel, message in told]
+    schema, _, drawn = next(one for one in found if one[1] == "annotations/overhead")
+    picture = next(data for _, topic, data in found if topic == "frame/overhead" and data["id"] == drawn["id"])
+    assert schema.name == "foxglove.ImageAnnotations" and json.loads(schema.data)["properties"].keys() <= drawn.keys()
+    assert [one["text"] for one in drawn["texts"]][:2] == ["combination wrench 0.90", "pliers 0.90"]
+    box = drawn["points"][0]
+    assert {(point["x"], point["y"]) for point in box["points"]} == {(4, 4), (30, 4), (30, 20), (4, 20)}
+    assert box["type"] == 2 and box["timestamp"] == picture["timestamp"]
 
 
 def test_log_times_are_the_missions_clock_in_nanoseconds(mission, tmp_path):
@@ -221,6 +250,16 @@ def test_equal_histories_have_equal_traces_whatever_the_nodes_are_called():
     one, other = tree(Status.SUCCESS, Status.RUNNING), tree(Status.SUCCESS, Status.RUNNING)
     other.name = "another name"
     assert fingerprint(one, one) == fingerprint(other, other)
+
+
+def test_a_trace_of_a_large_tree_is_the_sum_of_all_its_bytes():
+    leaves = [py_trees.behaviours.Success(str(number)) for number in range(700)]
+    root = py_trees.composites.Sequence("root", memory=True, children=leaves)
+    trace = Trace()
+    trace.add(5, root)
+    keys = [b"\0", *(struct.pack("<BH", 1, number) for number in range(700))]
+    told = struct.pack("<BI", 0xFF, 5) + b"".join(key + b"\0" for key in keys)
+    assert len(told) > 2047 and trace.trace_sha256 == hashlib.sha256(told).hexdigest()
 
 
 def test_a_status_a_place_or_a_tick_that_differs_changes_the_trace():

@@ -270,6 +270,27 @@ class Calibrated(Entry):
     camera: str = ""
 
 
+@dataclass(frozen=True)
+class CameraPlaced(Entry):
+    """Where the camera stood for the picture of the same id, as `foxglove.FrameTransform`: in `data`, its optical frame
+    in the base frame."""
+
+    channel: ClassVar[str] = "transform"
+
+    id: str = ""
+    camera: str = ""
+
+
+@dataclass(frozen=True)
+class Annotated(Entry):
+    """What a look found, as `foxglove.ImageAnnotations` for the picture of the same id; `Look` says what it is."""
+
+    channel: ClassVar[str] = "annotations"
+
+    id: str = ""
+    camera: str = ""
+
+
 KINDS: Mapping[str, type[Entry]] = {
     kind.channel: kind
     for kind in (
@@ -293,6 +314,8 @@ KINDS: Mapping[str, type[Entry]] = {
         Kept,
         KeptDepth,
         Calibrated,
+        CameraPlaced,
+        Annotated,
     )
 }
 

@@ -20,8 +20,9 @@ from mcap.stream_reader import StreamReader
 
 from vlm_bt.errors import ConfigError
 from vlm_bt.recording import entries
+from vlm_bt.recording.annotation_messages import ANNOTATION_TOPIC
 from vlm_bt.recording.entries import Entry, Json, Kept
-from vlm_bt.recording.frame_messages import CALIBRATION_TOPIC, DEPTH_TOPIC, FRAME_TOPIC
+from vlm_bt.recording.frame_messages import CALIBRATION_TOPIC, DEPTH_TOPIC, FRAME_TOPIC, TRANSFORM_TOPIC
 
 E = TypeVar("E", bound=Entry)
 
@@ -114,6 +115,10 @@ def typed(topic: str, data: Json) -> Entry:
     """The typed value of a message."""
     if topic.startswith(CALIBRATION_TOPIC):
         return entries.entry(entries.Calibrated, data)
+    if topic.startswith(ANNOTATION_TOPIC):
+        return entries.entry(entries.Annotated, data)
+    if topic.startswith(TRANSFORM_TOPIC):
+        return entries.entry(entries.CameraPlaced, data)
     if not topic.startswith((FRAME_TOPIC, DEPTH_TOPIC)):
         return entries.entry(entries.KINDS.get(topic, Entry), data)
     about = {name: value for name, value in data.items() if name != "data"}

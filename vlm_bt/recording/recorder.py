@@ -12,6 +12,7 @@ from typing import IO, Any
 from vlm_bt.errors import ConfigError
 from vlm_bt.frames import FrameStore
 from vlm_bt.recording import entries
+from vlm_bt.recording.annotation_messages import Annotations
 from vlm_bt.recording.frame_messages import Picture
 from vlm_bt.recording.writer import ROOM_BYTES, Message, RecordWriter
 from vlm_bt.settings import RecorderSettings
@@ -86,6 +87,8 @@ class McapRecorder:
         if not self._writer.put(message):
             self._lost += 1
             self._lost_untold += 1
+        if channel == entries.Look.channel:
+            self._annotate(entry)
         self.onlooker(channel, entry)
 
     def keep_frame(self, frame_id: str, why: str) -> None:
@@ -133,6 +136,14 @@ class McapRecorder:
         if not self._writer.close(CLOSE_LIMIT_S):
             why = self._writer.failed or f"the disk did not take it within {CLOSE_LIMIT_S:g} s"
             log.warning("the mission's record %s is cut short: %s", self.path, why)
+
+    def _annotate(self, look: Mapping[str, Any]) -> None:
+        """Boxes for Foxglove, where there are pictures to draw them on; left out where the writer does not keep up."""
+        frame_id = str(look.get("frame", ""))
+        if self._settings.frames != "none" and frame_id in self._frames:
+            frame = self._frames.handle(frame_id)
+            items = tuple(look.get("items", ()))
+            self._writer.offer(Annotations(frame.camera, frame.id, frame.stamp_s, float(look["t"]), items))
 
     def _offer(self, frame_id: str, why: str) -> None:
         limit_mb = self._settings.limit_mb
