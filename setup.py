@@ -54,6 +54,7 @@ setup(
             "vision/weights/**/*.json",
             "vision/weights/**/*.md",
             "recording/templates/**/*",
+            "web/page/**/*",
             "bench/baseline/**/*.yaml",
         ]
     },
@@ -74,6 +75,13 @@ setup(
         "rapidfuzz>=3.9",
         "xxhash>=3.5",
         "mcap>=1.2",
+        "prometheus_client>=0.21",
+        # The browser view.
+        "fastapi>=0.115",
+        "uvicorn>=0.36",
+        "websockets>=15.0",
+        "segno>=1.6",
+        "python-json-logger>=3.2",
         "safetensors>=0.8",
         "torch>=2.13",
         "torchvision>=0.28",
@@ -99,6 +107,8 @@ setup(
         # Shards that other trainers read.
         "training": ["webdataset>=1.0", "tensorboard>=2.20"],
         "realsense": ["pyrealsense2>=2.59"],
+        # vlm-bt export --rerun; the viewer comes with it.
+        "rerun": ["rerun-sdk>=0.41"],
         # Campaigns on a cluster.
         "ray": ["ray>=2.50"],
         # No extra for ROS: it is the distribution's, or that of scripts/ros_interfaces, which builds the messages too.
@@ -115,9 +125,10 @@ setup(
             "yamllint>=1.37",
             "types-PyYAML>=6.0",
             # The real server that the remote backend is tested against: `transformers serve`.
-            "fastapi>=0.115",
-            "uvicorn>=0.34",
             "python-multipart>=0.0.20",
+            # The page of the browser view is tested in a real browser, and for what a screen reader needs.
+            "playwright>=1.50",
+            "axe-playwright-python>=0.1.4",
             # An independent implementation that the conformal thresholds are compared with.
             "mapie>=1.3",
             "scikit-learn>=1.7",

@@ -79,11 +79,15 @@ class LockstepClock:
     Args:
         period_s: Tick period.
         realtime: Keep simulated time from running ahead of the wall.
+
+    Attributes:
+        speed: So many times as fast as the wall simulated time runs at most; None: as fast as it can. May be set from
+            any thread.
     """
 
     def __init__(self, period_s: float, *, realtime: bool = False) -> None:
         self._period_s = period_s
-        self._realtime = realtime
+        self.speed: float | None = 1.0 if realtime else None
         self._tick = 0
         self._steps: Sequence[BetweenTicks] = ()
         self._slow_down: Callable[[], bool] = lambda: False
@@ -118,9 +122,11 @@ class LockstepClock:
 
     def _pace(self) -> None:
         now_s = time.monotonic()
-        if not (self._realtime or self._slow_down()):
+        speed = self.speed or (1.0 if self._slow_down() else None)
+        if speed is None:
             self._next_wall_s = now_s
             return
-        self._next_wall_s = max(self._next_wall_s + self._period_s, now_s - 1.0)
+        following_s = self._next_wall_s + self._period_s / speed
+        self._next_wall_s = min(max(following_s, now_s - 1.0), now_s + self._period_s / speed)
         if self._next_wall_s > now_s:
             time.sleep(self._next_wall_s - now_s)

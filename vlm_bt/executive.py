@@ -21,12 +21,18 @@ Path = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One tick: what every node was after it. `changed` lists (path, node) whose status is not what it was before."""
+    """One tick: what every node was after it.
+
+    Attributes:
+        changed: (path, node) whose status is not what it was before.
+        took_s: Wall time of the tick; None where nothing was ticked, as in a pause.
+    """
 
     tick: int
     now_s: float
     root: Behaviour
     changed: tuple[tuple[Path, Behaviour], ...]
+    took_s: float | None = None
 
 
 class Subscriber(Protocol):
@@ -63,7 +69,7 @@ class Executive:
         self._nodes = tuple(walk(root))
         self._before: list[Status] = [Status.INVALID] * len(self._nodes)
         self._abort: str | None = None
-        self._wants_pause = False
+        self._wants_pause = self._wants_step = False
         self._paused_s: float | None = None
         self.tick_s: list[float] = []
         self.running = False
@@ -89,9 +95,10 @@ class Executive:
     def _run(self, on_tick: Callable[[Snapshot], None] | None) -> Outcome:
         while True:
             self._hold_or_go_on()
-            if self._paused_s is None and self._abort is None:
+            ticks = self._paused_s is None and self._abort is None
+            if ticks:
                 self.tick()
-            snapshot = self._snapshot()
+            snapshot = self._snapshot(self.tick_s[-1] if ticks else None)
             for subscriber in self._subscribers:
                 subscriber.after_tick(snapshot)
             if on_tick is not None:
@@ -118,6 +125,11 @@ class Executive:
         """Go on; the time of the pause counts against no limit but the mission's own."""
         self._wants_pause = False
 
+    def step(self) -> None:
+        """Within a pause, tick once and hold position again. Only sets a word: safe anywhere."""
+        self._wants_step = self._wants_pause
+        self._clock.hurry()
+
     @property
     def paused(self) -> bool:
         return self._paused_s is not None
@@ -136,10 +148,11 @@ class Executive:
         return {"p50": round(float(p50), 3), "p99": round(float(p99), 3), "p999": round(float(p999), 3)}
 
     def _hold_or_go_on(self) -> None:
-        if self._wants_pause and self._paused_s is None:
+        waits, self._wants_step = self._wants_pause and not self._wants_step, False
+        if waits and self._paused_s is None:
             self._paused_s = self._clock.now_s
             self._arm.hold("pause")
-        elif not self._wants_pause and self._paused_s is not None:
+        elif not waits and self._paused_s is not None:
             lasted_s, self._paused_s = self._clock.now_s - self._paused_s, None
             for _, node in self._nodes:
                 postpone = getattr(node, "postpone", None)
@@ -164,13 +177,13 @@ class Executive:
             return Outcome("timed_out", f"the mission took longer than {self.time_limit_s:g} s")
         return None
 
-    def _snapshot(self) -> Snapshot:
+    def _snapshot(self, took_s: float | None = None) -> Snapshot:
         now = [node.status for _, node in self._nodes]
         changed = tuple(
             entry for entry, before, status in zip(self._nodes, self._before, now, strict=True) if before != status
         )
         self._before = now
-        return Snapshot(self._clock.tick, self._clock.now_s, self.root, changed)
+        return Snapshot(self._clock.tick, self._clock.now_s, self.root, changed, took_s)
 
 
 def walk(root: Behaviour, path: Path = ()) -> Iterator[tuple[Path, Behaviour]]:

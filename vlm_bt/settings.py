@@ -79,6 +79,19 @@ class RecorderSettings(Strict):
     keep_runs: int | None = Field(default=None, ge=1)
 
 
+class MetricsSettings(Strict):
+    """`address`: PORT or HOST:PORT where Prometheus finds figures of running missions; "": nowhere."""
+
+    address: str = ""
+
+
+class LoggingSettings(Strict):
+    """`file`: where lines of JSON are added for each thing worth telling, "-" for standard error; "": nowhere."""
+
+    file: str = ""
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
 class Settings(Strict):
     bench: BenchSettings
     simulation: SimulationSettings = SimulationSettings()  # type: ignore[call-arg]
@@ -89,6 +102,8 @@ class Settings(Strict):
     human: HumanSettings = HumanSettings()
     mission: MissionSettings = MissionSettings()  # type: ignore[call-arg]
     recorder: RecorderSettings = RecorderSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    logging: LoggingSettings = LoggingSettings()
     knowledge: Path | None = None
     """What is known of kinds of things, see `vlm_bt.scene.knowledge`; `config/knowledge.yaml` where none is named."""
     skills: tuple[Path, ...] = ()

@@ -36,7 +36,7 @@ from vlm_bt.scene.tracking import Tracker
 from vlm_bt.settings import Settings
 from vlm_bt.tree.compile import compile_tree
 from vlm_bt.tree.load import TreeSource, load_tree, skill_folders
-from vlm_bt.types import Group, Outcome, Question
+from vlm_bt.types import Group, Outcome, Question, Zone
 from vlm_bt.vision.lane import Lane, OpenLane
 from vlm_bt.vision.service import VisionService
 from vlm_bt.vision.vocabulary import KINDS
@@ -123,6 +123,7 @@ class Mission:
         self.ledger = Ledger(self.clock, self.recorder, settings.mission.verdict_max_age_s)
         self.arm = VerifiedArm(site.arm, self.ledger, self.clock, self.recorder)
         self.memory = self._remembered(after)
+        self.zones: Mapping[str, Zone] = ChainMap(self.memory.plan.zones, zones)
         self._asked_before = len(self.memory.questions)
         for fact in self.memory.facts.all():
             self.recorder.write("fact", asdict(fact))
@@ -140,7 +141,7 @@ class Mission:
             ledger=self.ledger,
             memory=self.memory,
             monitors=site.monitors,
-            zones=ChainMap(self.memory.plan.zones, zones),
+            zones=self.zones,
             knowledge=knowledge,
             kinds=KINDS,
             error_rate=settings.vision.error_rate,
@@ -155,7 +156,7 @@ class Mission:
             [self._subscriber, *subscribers],
             self._first_s + settings.mission.time_limit_s,
         )
-        acts = MissionActs(
+        self.acts = MissionActs(
             ports,
             self.executive,
             journal,
@@ -166,7 +167,7 @@ class Mission:
             told=self.human.told,
         )
         controls = Controls(self.interrupt, self.executive.pause, self.executive.resume)
-        self.conversation = Conversation(controls, acts, self.recorder)
+        self.conversation = Conversation(controls, self.acts, self.recorder)
         self.human.listener = self.conversation
         self.clock.connect(
             (
@@ -177,7 +178,7 @@ class Mission:
                 self.human.settle,
                 self.conversation.settle,
             ),
-            slow_down=lambda: self.human.waiting,
+            slow_down=lambda: self.human.waiting or self.executive.paused,
         )
 
     def run(self, on_progress: Callable[[Progress], None] | None = None) -> Result:
@@ -202,7 +203,15 @@ class Mission:
         self.ledger.tighten(settings.mission.verdict_max_age_s)
         self.executive.time_limit_s = self._first_s + settings.mission.time_limit_s
 
-    def follow_up(self, tree: Path, inputs: Mapping[str, str], out: Path) -> Mission:
+    def follow_up(
+        self,
+        tree: Path,
+        inputs: Mapping[str, str],
+        out: Path,
+        *,
+        subscribers: tuple[Subscriber, ...] = (),
+        onlooker: Callable[[str, Mapping[str, Any]], None] | None = None,
+    ) -> Mission:
         """The next mission of the same session, after this one has run: same bench, same people, same clock.
 
         What this one has learnt is known to it: who said what a thing is, where it was put, which verdicts stand. Close
@@ -220,6 +229,8 @@ class Mission:
             inputs=inputs,
             out=out,
             seed=self._seed,
+            subscribers=subscribers,
+            onlooker=onlooker,
             vision=self.vision,
             leaves=self._leaves,
             after=self,
@@ -229,6 +240,11 @@ class Mission:
         """Stop the arm and end the mission at the next tick. Safe from a signal handler and from any thread."""
         self._interrupted = True
         self.executive.abort(why)
+
+    @property
+    def name(self) -> str:
+        """Of the tree."""
+        return self.compiled.source.name
 
     def close(self) -> None:
         """Free everything. Idempotent."""

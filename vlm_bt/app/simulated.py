@@ -6,7 +6,15 @@ from collections.abc import Callable, Mapping
 
 from vlm_bt.app.site import Judged, People, Picture
 from vlm_bt.clocks import LockstepClock
-from vlm_bt.devices.people import Channel, ScriptedHuman, SilentHuman, TerminalHuman, load_script, script_path
+from vlm_bt.devices.people import (
+    Channel,
+    DistantHuman,
+    ScriptedHuman,
+    SilentHuman,
+    TerminalHuman,
+    load_script,
+    script_path,
+)
 from vlm_bt.errors import ConfigError
 from vlm_bt.frames import FrameStore
 from vlm_bt.leaves.handing import HAND_OVER
@@ -83,12 +91,16 @@ class SimulatedSite:
         if channel == "scripted":
             path = script_path(script or self._settings.human.script, shipped=not script)
             person = ScriptedHuman(self.clock, recorder, load_script(path), lambda place: self.truth.kind_at(*place))
+        elif channel == "browser":
+            person = DistantHuman(self.clock, recorder)
         elif channel == "terminal":
             person = TerminalHuman(self.clock, recorder, picture)
         elif channel in self._people:
             person = self._people[channel](self.clock, recorder, picture)
         else:
-            raise ConfigError(f"nobody answers by {how!r}; there are: terminal, scripted, scripted:FILE, silent")
+            raise ConfigError(
+                f"nobody answers by {how!r}; there are: terminal, browser, scripted, scripted:FILE, silent"
+            )
         person.onlooker = self._acts
         return person
 

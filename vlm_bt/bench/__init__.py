@@ -14,6 +14,7 @@ from vlm_bt.bench.record import measure_record
 from vlm_bt.bench.ros import measure_ros
 from vlm_bt.bench.story import measure_story
 from vlm_bt.bench.trace import measure_trace
+from vlm_bt.bench.view import measure_view
 from vlm_bt.bench.vision import measure_vision
 
 BENCHES: Mapping[str, Bench] = {
@@ -26,6 +27,7 @@ BENCHES: Mapping[str, Bench] = {
     "fuzz": measure_fuzz,
     "vision": measure_vision,
     "record": measure_record,
+    "view": measure_view,
     "ros": measure_ros,
     "campaign": measure_campaign,
     "answers": measure_answers,

@@ -12,6 +12,7 @@ from vlm_bt.cli import (
     check,
     convert,
     evaluate,
+    export,
     facts,
     inspect,
     models,
@@ -21,6 +22,7 @@ from vlm_bt.cli import (
     run,
     schema,
     train,
+    view,
 )
 from vlm_bt.errors import VlmBtError
 
@@ -34,8 +36,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("run")(run.run)
+app.command("view")(view.view)
 app.command("report")(reporting.report)
 app.command("stats")(reporting.stats)
+app.command("export")(export.export)
 app.command("facts")(facts.facts)
 app.command("check")(check.check)
 app.command("migrate")(check.migrate)

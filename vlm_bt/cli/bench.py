@@ -40,6 +40,7 @@ def bench(
     vlm-bt bench answers                     what the shipped model says about single things, for --fidelity fast
     vlm-bt bench campaign                    missions under every fault, beside a baseline that verifies nothing
     vlm-bt bench record                      what recording costs, and what a kill leaves of a record
+    vlm-bt bench view                        how late browsers see a mission, and what they cost it
     vlm-bt bench ros                         images, starts, stops, kills and restarts over ROS 2
 
     Ends with 0 when every target holds, 1 when one does not.

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,7 +32,7 @@ def run(
     seed: Annotated[int, typer.Option(min=0, help="Draws the bench: arrangement, colours, light, events.")] = 7,
     speed: Annotated[str, typer.Option(help="'max', as fast as this machine can, or 'realtime'.")] = "max",
     human: Annotated[
-        str | None, typer.Option(help="Who answers: 'terminal', 'scripted', 'scripted:FILE' or 'silent'.")
+        str | None, typer.Option(help="Who answers: 'terminal', 'browser', 'scripted', 'scripted:FILE' or 'silent'.")
     ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="An input of the tree, or a setting such as simulation.items=6.")
@@ -48,6 +49,18 @@ def run(
     record_frames: Annotated[
         str | None, typer.Option(help="Pictures in the record: 'all', 'evidence' of decisions, or 'none'.")
     ] = None,
+    metrics: Annotated[
+        str | None, typer.Option(metavar="[HOST:]PORT", help="Where Prometheus finds figures while it runs.")
+    ] = None,
+    log_json: Annotated[
+        str | None, typer.Option(metavar="FILE|-", help="Add lines of JSON there, - for standard error.")
+    ] = None,
+    view: Annotated[
+        bool, typer.Option("--view", help="Show it in a browser, where people answer; prints the address.")
+    ] = False,
+    view_at: Annotated[
+        str | None, typer.Option(metavar="[HOST:]PORT", help="Where browsers find it. Default: 127.0.0.1:8020.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="End with one JSON object as the last line.")] = False,
 ) -> None:
     """Run a mission and write its report.
@@ -60,12 +73,15 @@ def run(
     vlm-bt run organise_workbench --then "get me the largest adjustable wrench"
     vlm-bt run my_tree.yaml --items 4 --speed realtime
     vlm-bt run organise_workbench --fidelity fast       the same mission without physics
+    vlm-bt run organise_workbench --view                in a browser, where you answer
 
     Ends with 0 when the mission is done, 1 when it failed, 2 on bad input and 130 when it was interrupted.
     Ctrl-C stops the arm first and still writes the report.
     """
     from vlm_bt import app, settings
     from vlm_bt.cli.finding import find_mission
+    from vlm_bt.cli.view import viewing
+    from vlm_bt.operations.attached import operations
 
     if speed not in ("max", "realtime"):
         raise ConfigError(f"--speed is 'max' or 'realtime', not {speed!r}")
@@ -79,19 +95,35 @@ def run(
         chosen = changed(chosen, "simulation.fidelity", fidelity)
     if record_frames is not None:
         chosen = changed(chosen, "recorder.frames", record_frames)
+    if metrics is not None:
+        chosen = changed(chosen, "metrics.address", metrics)
+    if log_json is not None:
+        chosen = changed(chosen, "logging.file", log_json)
     folder = made(out or Path("runs") / f"{path.stem}-{seed}")
-    who = human or chosen.human.channel
+    who = human or ("browser" if view or view_at else chosen.human.channel)
     typer.echo("laying out the bench and loading the model ...", err=True)
     # A panel that redraws itself would wipe a terminal's questions away.
     panel_is_fine = not json and not who.startswith("terminal")
+    name = f"{folder.name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     with (
+        operations(chosen, lambda line: typer.echo(line, err=True)) as watching,
+        viewing(view, view_at, lambda line: typer.echo(line, err=True)) as shown,
         app.build(
-            chosen, path, seed=seed, speed=speed, human=who, inputs={**meant.inputs, **inputs}, out=folder
+            chosen,
+            path,
+            seed=seed,
+            speed=speed,
+            human=who,
+            inputs={**meant.inputs, **inputs},
+            out=folder,
+            **vars(watching.attached(name)),
         ) as mission,
         interruptible(mission),
         watched(panel_is_fine) as show,
     ):
-        result = mission.run(show)
+        watching.follow(lambda: mission.vision.waiting)
+        shown.attach(mission)
+        result = mission.run(shown.watching(show))
         code, last = result.exit_code, mission
         with ExitStack() as session:
             for number, following in enumerate(later, 1):
@@ -99,11 +131,18 @@ def run(
                     break
                 tell(result, json=False)
                 last = session.enter_context(
-                    last.follow_up(following.path, following.inputs, folder / f"then-{number}")
+                    last.follow_up(
+                        following.path,
+                        following.inputs,
+                        folder / f"then-{number}",
+                        **vars(watching.attached(f"{name}-then-{number}")),
+                    )
                 )
+                shown.attach(last)
                 with interruptible(last):
-                    result = last.run(show)
+                    result = last.run(shown.watching(show))
                 code = max(code, result.exit_code)
+            shown.detach()
     tell(result, json)
     raise typer.Exit(code)
 

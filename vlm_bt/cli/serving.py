@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,8 @@ from vlm_bt.settings import Settings
 
 if TYPE_CHECKING:
     from vlm_bt.app.requested import MakeSite
-    from vlm_bt.ros.request import Listed
+    from vlm_bt.operations.attached import Operations
+    from vlm_bt.ros.request import Attachments, Listed, Request, Running, Start
     from vlm_bt.tree.findings import Finding
     from vlm_bt.tree.load import TreeSource
 
@@ -105,6 +107,7 @@ def serve_missions(settings: Settings, choice: NodeChoice) -> int:
     """Run the node until it is told to end; the exit code."""
     require_ros()
     from vlm_bt.app.requested import Requested
+    from vlm_bt.operations.attached import operations
     from vlm_bt.ros.mission_node import MissionNode, NodeOptions
     from vlm_bt.ros.parameters import MirroredSettings
     from vlm_bt.ros.runtime import Runtime
@@ -117,7 +120,7 @@ def serve_missions(settings: Settings, choice: NodeChoice) -> int:
         needs_guardian=choice.needs_guardian,
         sim_time=choice.sim_time,
     )
-    with until_stopped() as stopped, Runtime(list(choice.ros_args), threads=8) as runtime:
+    with until_stopped() as stopped, Runtime(list(choice.ros_args), threads=8) as runtime, ExitStack() as opened:
         node: Any = MissionNode(runtime.context, settings, options)
         mirrored = MirroredSettings(node, settings, node.adapt)
         robot = choice.site == "robot" or (choice.site == "auto" and bool(settings.ros.cameras))
@@ -129,7 +132,8 @@ def serve_missions(settings: Settings, choice: NodeChoice) -> int:
             human=choice.human,
             out=made(choice.record),
         )
-        node.serve(requested.start, lambda: requested.prepare(lockstep=not robot), trees)
+        watching = opened.enter_context(operations(mirrored.settings, node.get_logger().info))
+        node.serve(_watched(requested.start, watching), lambda: requested.prepare(lockstep=not robot), trees)
         runtime.add(node)
         try:
             if choice.autostart and not node.autostart():
@@ -138,6 +142,24 @@ def serve_missions(settings: Settings, choice: NodeChoice) -> int:
         finally:
             stood = node.leave("the node was told to end")
         return 0 if stood else 1
+
+
+def _watched(start: Start, watching: Operations) -> Start:
+    """The same missions, with what operators look at hung onto each."""
+
+    def begin(request: Request, attached: Attachments) -> Running:
+        more = watching.attached(request.mission)
+
+        def heard(channel: str, entry: Mapping[str, Any]) -> None:
+            attached.onlooker(channel, entry)
+            more.onlooker(channel, entry)
+
+        subscribers = (*attached.subscribers, *more.subscribers)
+        mission = start(request, replace(attached, subscribers=subscribers, onlooker=heard))
+        watching.follow(lambda: mission.vision.waiting)
+        return mission
+
+    return begin
 
 
 def _site(robot: bool, node: Any, settings: Settings, choice: NodeChoice) -> MakeSite:

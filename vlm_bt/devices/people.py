@@ -146,6 +146,12 @@ class SilentHuman(Channel):
     """Nobody is there: every question ends in its safe default after its time limit."""
 
 
+class DistantHuman(Channel):
+    """Somebody answers from elsewhere, as in a browser: questions stay open, and time does not run ahead of them."""
+
+    live = True
+
+
 class ScriptedHuman(Channel):
     """A supervisor who answers from a YAML file, looking at the bench with their own eyes.
 

@@ -35,12 +35,16 @@ class Renderer:
     Args:
         shadows: Whether the lamp casts shadows.
         samples: Samples per pixel; 0 draws fastest, with jagged edges.
+        smaller: Pictures are so many times smaller each way, for a person who looks on.
         coarse: For small depth images only: room for the monitor's image and rounds made of few faces.
     """
 
-    def __init__(self, model: mujoco.MjModel, *, shadows: bool = False, samples: int = 0, coarse: bool = False) -> None:
+    def __init__(
+        self, model: mujoco.MjModel, *, shadows: bool = False, samples: int = 0, coarse: bool = False, smaller: int = 1
+    ) -> None:
         make_context = drawing.context_class()
         self.model = model
+        self._smaller = smaller
         quality, room = model.vis.quality, model.vis.global_
         quality.offsamples, quality.shadowsize = samples, 4096 if shadows else 0
         full = (room.offwidth, room.offheight, quality.numslices, quality.numstacks)
@@ -122,7 +126,7 @@ class Renderer:
         self._scene.flags[mujoco.mjtRndFlag.mjRND_SKYBOX] = camera == "view" and not plain
         self._scene.flags[mujoco.mjtRndFlag.mjRND_SEGMENT] = plain
         self._scene.flags[mujoco.mjtRndFlag.mjRND_IDCOLOR] = plain
-        width, height = image_size(self.model, camera)
+        width, height = (side // self._smaller for side in image_size(self.model, camera))
         self._rect = mujoco.MjrRect(0, 0, width, height)
         mujoco.mjr_render(self._rect, self._scene, self._context)
         return width, height

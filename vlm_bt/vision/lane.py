@@ -24,7 +24,7 @@ from vlm_bt.vision.process import serve
 WATCH_S = 0.05
 STARTS_IN_A_ROW = 3
 """So often it may die before it was ready; then it is given up."""
-_CHILDREN = threading.Lock()
+CHILDREN = threading.Lock()
 """`multiprocessing` reaps every child whenever it starts one, which several threads must not do at once."""
 
 
@@ -211,7 +211,7 @@ class Lane:
             self._begun.clear()
         why, was_ready, refused = "", False, False
         try:
-            with _CHILDREN:
+            with CHILDREN:
                 # A child that is killed while it is being told what to do breaks the pipe it is told through.
                 process.start()
             theirs.close()
@@ -320,7 +320,7 @@ def _ended(process: BaseProcess) -> int | None:
         process.kill()
     with contextlib.suppress(AssertionError, AttributeError):
         process.join(10.0)
-    with _CHILDREN, contextlib.suppress(ValueError):
+    with CHILDREN, contextlib.suppress(ValueError):
         code = process.exitcode
         process.close()
         return code

@@ -11,7 +11,7 @@ import math
 import threading
 import time
 import weakref
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -58,6 +58,7 @@ class _Group:
     alone: bool
     number: int = 0
     cost: tuple[float, Done] | None = None
+    hits: int = 0
 
 
 @dataclass(eq=False)
@@ -143,6 +144,12 @@ class VisionService:
     def restarts(self) -> int:
         """How often a process was started again."""
         return sum(lane.restarts for lane in self.lanes.values())
+
+    @property
+    def waiting(self) -> dict[str, int]:
+        """How many questions each process has not answered yet. Safe from any thread."""
+        now = Counter(entry.lane for entry in list(self._open.values()))
+        return {name: now[name] for name in self.lanes}
 
     def submit(self, question: Question | GeometryRequest) -> Ticket[Any]:
         """Ask one question; see `ports.Vision`."""
@@ -355,7 +362,7 @@ class VisionService:
         self._cancel(together)
         entry.group.ticket.fail(outcome)
         failed = {"failed": outcome.reason, "text": outcome.detail}
-        record = {"id": entry.group.number, "kind": entry.group.kind, "result": failed}
+        record = {"id": entry.group.number, "kind": entry.group.kind, "result": failed, "model": entry.lane}
         self._recorder.write("answer", record)
 
     def _collect(self) -> None:
@@ -418,6 +425,7 @@ class VisionService:
         group = entry.group
         group.values[entry.index] = reply.value
         group.left -= 1
+        group.hits += bool(reply.cost.reused)
         if group.cost is None or took_ms > group.cost[0]:
             group.cost = (took_ms, reply)
         if group.left == 0:
@@ -443,6 +451,9 @@ class VisionService:
             "ms": round(took_ms, 2),
             "run_ms": round(slowest.cost.run_ms, 2),
             "batch": slowest.cost.batch,
+            "model": entry.lane,
+            "answers": len(group.values),
+            "hits": group.hits,
         }
         if slowest.cost.reused:
             record["reused"] = slowest.cost.reused
